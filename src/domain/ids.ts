@@ -1,0 +1,31 @@
+import { v7 } from "uuid";
+
+/** A string that the compiler keeps apart from other strings: a `ContactId` is never passed where a `MerchantId` is due. */
+type Brand<Name extends string> = string & { readonly __brand: Name };
+
+export type MerchantId = Brand<"MerchantId">;
+export type PhoneId = Brand<"PhoneId">;
+export type ContactId = Brand<"ContactId">;
+/** A conversation is (business number, contact); its id is the id of its mailbox row. */
+export type ConversationId = Brand<"ConversationId">;
+export type EventId = Brand<"EventId">;
+export type TurnId = Brand<"TurnId">;
+export type OutboxId = Brand<"OutboxId">;
+export type AttemptId = Brand<"AttemptId">;
+export type DecisionId = Brand<"DecisionId">;
+/** Fencing token of a lease: who holds it may commit. */
+export type LeaseToken = Brand<"LeaseToken">;
+
+/** Meta's message id. Contains the customer's phone number (base64): personal data, never logged, stored encrypted. */
+export type Wamid = Brand<"Wamid">;
+export type WabaId = Brand<"WabaId">;
+/** Meta's id of a business phone number. */
+export type PhoneNumberId = Brand<"PhoneNumberId">;
+
+/** The merchant under which things that belong to nobody are kept (unrouted events): the all-zero uuid. */
+export const SYSTEM_MERCHANT = "00000000-0000-0000-0000-000000000000" as MerchantId;
+
+/** A new time-ordered uuid (v7), so that rows written together lie together. */
+export function newId<Id extends string>(): Id {
+  return v7() as Id;
+}

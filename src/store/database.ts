@@ -1,0 +1,69 @@
+import postgres from "postgres";
+import { EsekError } from "../errors.ts";
+
+export type Sql = postgres.Sql;
+/** One open transaction. */
+export type Tx = postgres.TransactionSql;
+/** A value a statement may bind. */
+export type Bound = postgres.ParameterOrJSON<never>;
+
+export type DatabaseOptions = {
+  /** postgres:// URL, or the embedded server's socket directory. */
+  url?: string | undefined;
+  socketDir?: string | undefined;
+  user?: string;
+  database?: string;
+  max?: number;
+  /** Connect as the runtime role, which owns nothing and is bound by row-level security. */
+  runtimeRole?: boolean;
+};
+
+/** The driver with our conventions: UTC, the runtime role, no notices on the console, prepared statements. */
+export function connect(options: DatabaseOptions): Sql {
+  const connection = {
+    application_name: "esek",
+    TimeZone: "UTC",
+    ...(options.runtimeRole ? { role: "esek_app" } : {}),
+  };
+  const shared = { max: options.max ?? 10, onnotice: () => {}, connection, connect_timeout: 10, idle_timeout: 0, max_lifetime: null, fetch_types: true };
+  if (options.url) return postgres(options.url, shared);
+  return postgres({
+    ...shared,
+    host: `${options.socketDir}/.s.PGSQL.5432`,
+    path: `${options.socketDir}/.s.PGSQL.5432`,
+    user: options.user ?? "esek",
+    database: options.database ?? "esek",
+  } as postgres.Options<Record<string, postgres.PostgresType>>);
+}
+
+const RETRYABLE = new Set(["40P01", "40001"]);
+
+/**
+ * One transaction that sees exactly the given merchants. Deadlocks and serialisation failures are tried three times;
+ * every statement in `work` must therefore be free of effects outside the database.
+ */
+export async function transaction<T>(sql: Sql, merchantIds: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await sql.begin(async (tx) => {
+        const scoped = tx`select set_config('app.merchant_ids', ${`{${merchantIds.join(",")}}`}, true)`;
+        scoped.execute();
+        const result = await work(tx);
+        await scoped;
+        return result;
+      })) as T;
+    } catch (err) {
+      const code = (err as { code?: string }).code ?? "";
+      if (!RETRYABLE.has(code) || attempt === 3) throw wrapped(err);
+    }
+  }
+}
+
+/** Database errors leave this folder without the values they quote: class, SQLSTATE and constraint stay, `detail` and `parameters` go. */
+export function wrapped(err: unknown): unknown {
+  if (!(err instanceof postgres.PostgresError)) return err;
+  const where = err.constraint_name ?? err.table_name ?? "";
+  const safe = new EsekError(`database/${err.code}`, `Postgres refused a statement (SQLSTATE ${err.code}${where ? `, ${where}` : ""}).`);
+  safe.stack = `${safe.message}\n${(err.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).join("\n")}`;
+  return safe;
+}
