@@ -1,0 +1,205 @@
+import type { ConsentAct, ConsentSource, SuppressionScope } from "./domain/consent.ts";
+import type { Author, Content, Draft, Purpose, Usage } from "./domain/draft.ts";
+import type { AccountEvent, MessageContent, StatusEvent, TemplateEvent, WebhookEvent } from "./domain/event.ts";
+import type { AttemptId, ContactId, ConversationId, EventId, LeaseToken, MerchantId, OutboxId, PhoneId, TurnId, Wamid } from "./domain/ids.ts";
+import type { MerchantConfig } from "./domain/merchant.ts";
+import type { Verdict } from "./domain/verdict.ts";
+import type { IntentMatch } from "./policy/inbound.ts";
+import type { Behaviour } from "./policy/event-behaviour.ts";
+import type { Cleared, GateDecision, Outbound, OutboundFacts } from "./policy/outbound-gate.ts";
+import type { OutboxReason, TurnReason } from "./policy/reasons.ts";
+import type { Attempt, StatusEffect } from "./policy/delivery.ts";
+import type { FallbackFacts } from "./policy/template-fallback.ts";
+
+/** What the path needs from the world. A method is one transaction; a decision under a lock is handed in as a function. */
+export type Ports = {
+  clock: Clock;
+  webhook: WebhookPort;
+  inbox: InboxPort;
+  mailbox: MailboxPort;
+  outbox: OutboxPort;
+  guard: GuardPort;
+  agent: AgentPort;
+  graph: GraphPort;
+  sentences: SentencesPort;
+};
+
+/** Business time: windows, quiet hours, caps, consent. The simulator moves it; leases and back-off never use it. */
+export type Clock = { now: () => Date };
+
+// receive
+
+export type WebhookPort = {
+  isAuthentic: (body: Uint8Array, signature: string | undefined) => boolean;
+  parse: (body: Uint8Array, receivedAt: Date) => { type: "events"; events: WebhookEvent[] } | { type: "unparsable"; expected: string };
+};
+
+/** An event with what must be known before the 200: how it behaves, and whether it may be a command (STOP and its kin). */
+export type Incoming = { event: WebhookEvent; behaviour: Behaviour; isCommand: boolean };
+
+/** What the lock holder knows of an attempt when its status comes; the answer is carried out in the same transaction. */
+export type DecideStatus = (attempt: Attempt, status: StatusEvent, now: Date) => StatusEffect;
+
+export type Kept = { kept: number; duplicates: number; unrouted: number };
+
+export type InboxPort = {
+  /** Durable when it resolves. Rejects with `EsekError("inbox/full")` when too much is waiting already. */
+  keep: (incoming: Incoming[], receivedAt: Date, decide: DecideStatus) => Promise<Kept>;
+  keepUnparsable: (body: Uint8Array, receivedAt: Date) => Promise<void>;
+};
+
+// takeTurn
+
+export type Claim = { conversationId: ConversationId; merchantId: MerchantId; phoneId: PhoneId; contactId: ContactId; token: LeaseToken; lastSeq: number; handledSeq: number; supersedes: number; attempts: number };
+
+/** One thing the customer (or a person of the business) did, as the turn sees it. */
+export type TurnEvent = {
+  id: EventId;
+  seq: number;
+  at: Date;
+  receivedAt: Date;
+  wamid: Wamid | undefined;
+  event: { kind: "message"; content: MessageContent; replyToTemplate?: { category: string } } | { kind: "preference"; value: string } | { kind: "echo" } | { kind: "handover" };
+  isReplay: boolean;
+};
+
+export type HistoryEntry = { who: "customer" | "business"; text: string; at: Date };
+
+export type HeldAnswer = { id: string; turnId: TurnId; createdAt: Date; agentVersion: string; isTextKept: boolean; questions: EventId[] };
+
+export type TurnFacts = {
+  now: Date;
+  turnId: TurnId;
+  merchant: { id: MerchantId; config: MerchantConfig; version: string };
+  wabaId: string;
+  contact: { language: string | undefined; name: string | undefined; isDisclosed: boolean };
+  events: TurnEvent[];
+  history: HistoryEntry[];
+  lastBusinessInitiated: { purpose: Purpose; at: Date } | undefined;
+  lastOptions: readonly string[];
+  isAnswerLaterAsked: boolean;
+  held: HeldAnswer | undefined;
+  deadLetterSince: Date | undefined;
+  humanSince: Date | undefined;
+  isHandoffNoticed: boolean;
+  outbound: OutboundFacts;
+};
+
+/** A line for the ledger; `sourceKey` makes it unique per event, so a retaken turn writes it once. */
+export type ConsentLine = { act: ConsentAct; scope: SuppressionScope; source: ConsentSource; at: Date; sourceKey: string; rule?: string; language?: string };
+
+/** A message on its way to the outbox, with the gate's word as of now. */
+export type OutboxLine = {
+  id: OutboxId;
+  dedupeKey: string;
+  part: number;
+  message: Outbound;
+  reason: TurnReason;
+  decision: GateDecision;
+  replyTo?: EventId;
+  discloses: boolean;
+  held?: { id: string };
+};
+
+export type NoticeLine = { kind: string; dedupeKey: string; detail: Record<string, string | number | boolean> };
+
+export type TurnRecord = { step: string; type: string; reason: TurnReason | OutboxReason; facts: unknown; verdicts: Verdict[]; usage?: Usage; latencyMs: number };
+
+export type TurnEffects = {
+  records: TurnRecord[];
+  outbox: OutboxLine[];
+  consent: ConsentLine[];
+  notices: NoticeLine[];
+  /** Cancel queued rows: everything the business starts, or the agent's own as well. */
+  cancel?: { scope: "marketing" | "all" | "agent"; reason: OutboxReason };
+  humanMode?: "take" | "return";
+  language?: string;
+  closeHeld?: { id: string; state: "released" | "superseded" };
+  holdAnswer?: { id: string; questions: EventId[] };
+  dataRequest?: { sourceKey: string };
+  answerLaterAsked?: boolean;
+};
+
+export type CommitResult = "committed" | "superseded" | "lost";
+
+export type MailboxPort = {
+  facts: (claim: Claim) => Promise<TurnFacts>;
+  /** Commits STOP, START and hand-off on their own, by the token alone; fresh facts come from `facts` afterwards. */
+  commitCommands: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<"committed" | "lost">;
+  /** The fence and the supersede check are one predicate on the mailbox row. */
+  commitTurn: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<CommitResult>;
+  /** Gives the conversation back after a failure, with back-off; from the fifth failure the batch is a dead letter. */
+  fail: (claim: Claim, errorCode: string) => Promise<"backed-off" | "dead">;
+  bury: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<CommitResult>;
+};
+
+// deliver
+
+export type DueRow = { outboxId: OutboxId; merchantId: MerchantId; phoneId: PhoneId };
+
+/** A row as the sender sees it under the contact's lock. */
+export type RowFacts = {
+  outboxId: OutboxId;
+  contactId: ContactId;
+  contentHash: string;
+  message: Outbound;
+  tries: number;
+  isLaneClear: boolean;
+  pairFreeAt: Date | undefined;
+  outbound: OutboundFacts;
+  fallback: FallbackFacts;
+  expiresAt: Date | undefined;
+};
+
+export type SendingPlan =
+  | { type: "send"; cleared: Cleared }
+  | { type: "defer"; until: Date; reason: OutboxReason }
+  | { type: "end"; state: "blocked" | "expired"; reason: OutboxReason; notice?: NoticeLine }
+  | { type: "hold"; template: Content; reason: OutboxReason }
+  | { type: "wait" };
+
+export type Marked =
+  | { type: "sending"; attemptId: AttemptId; cleared: Cleared; content: Content; recipient: Recipient; phoneNumberId: string; merchantId: MerchantId; replyTo?: Wamid }
+  | { type: "not-now"; reason: OutboxReason | "gone" };
+
+export type Recipient = { waId?: string; bsuid?: string };
+
+/** What became of a POST. `unknown`: it may have been accepted, and nobody knows. */
+export type SendOutcome =
+  | { type: "accepted"; wamid: Wamid }
+  | { type: "refused"; code: number; isTransient: boolean }
+  | { type: "not-sent"; code: string }
+  | { type: "unknown"; code: string };
+
+export type OutboxPort = {
+  markSending: (row: DueRow, decide: (facts: RowFacts) => SendingPlan) => Promise<Marked>;
+  recordOutcome: (marked: Extract<Marked, { type: "sending" }>, outcome: SendOutcome, decide: (attempt: Attempt, now: Date) => StatusEffect) => Promise<void>;
+};
+
+export type GraphPort = {
+  /** Takes only what the gate cleared. Never throws: every ending is an outcome. */
+  send: (cleared: Cleared, message: Extract<Marked, { type: "sending" }>) => Promise<SendOutcome>;
+  /** Read receipt and typing; best effort, never awaited by a decision. */
+  markRead: (merchantId: MerchantId, phoneId: PhoneId, wamid: Wamid) => void;
+};
+
+// understanding and speaking
+
+export type MatchContext = { lastMarketingAt: boolean; isOrderOpen: boolean; areOptionsOffered: boolean; country: string | undefined; languages: readonly string[] };
+
+export type GuardPort = {
+  /** Every intent of a text, strongest first; local, synchronous, no model and no language guess can veto it. */
+  intents: (text: string, context: MatchContext) => IntentMatch[];
+  isPossibleCommand: (text: string) => boolean;
+  language: (text: string) => string | undefined;
+  check: (text: string, direction: "inbound" | "outbound") => Promise<Verdict>;
+};
+
+export type AgentRequest = { merchant: TurnFacts["merchant"]; turnId: TurnId; language: string; customerName: string | undefined; history: HistoryEntry[]; question: string; notes: string[] };
+
+export type AgentPort = { version: (merchant: TurnFacts["merchant"]) => string; draft: (request: AgentRequest, signal: AbortSignal) => Promise<{ draft: Draft; usage: Usage | undefined }> };
+
+export type SentenceKey = string;
+export type SentencesPort = { say: (key: SentenceKey, language: string, values?: Record<string, string>) => string };
+
+export type { AccountEvent, Author, TemplateEvent };

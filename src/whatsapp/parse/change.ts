@@ -1,0 +1,210 @@
+import { z } from "zod";
+import type { DeliveryStatus, Route, WebhookEvent } from "../../domain/event.ts";
+import type { Wamid } from "../../domain/ids.ts";
+import { readContent } from "./message.ts";
+import { readAccount, readTemplate, TEMPLATE_FIELDS } from "./management.ts";
+import { type Contact, contactSchema, person, withProfile } from "./person.ts";
+
+const text = z.string().optional().catch(undefined);
+const objects = z.array(z.looseObject({})).optional().catch(undefined);
+
+export const valueSchema = z.looseObject({
+  metadata: z.looseObject({ phone_number_id: text, display_phone_number: text }).optional().catch(undefined),
+  display_phone_number: text,
+  contacts: z.array(contactSchema).optional().catch(undefined),
+  messages: objects,
+  statuses: objects,
+  errors: objects,
+  user_preferences: objects,
+  message_echoes: objects,
+  history: objects,
+  calls: objects,
+  user_actions: objects,
+  automatic_events: objects,
+  state_sync: objects,
+});
+
+type Value = z.infer<typeof valueSchema>;
+type Raw = Record<string, unknown>;
+export type Change = { field: string; value: Value; wabaId: string | undefined; at: Date; receivedAt: Date; hash: (value: unknown) => string };
+
+/** Every event of one `changes[]` entry, in our words. Routed by `field`; tolerant of Meta's misplaced and unknown ones. */
+export function readChange(change: Change): WebhookEvent[] {
+  const { field, value } = change;
+  if (field === "standby") return readStandby(change);
+  if (field === "messages" || field === "calls") return [...readMessages(change), ...readCalls(change)];
+  if (field === "user_preferences") return (value.user_preferences ?? []).map((item) => readPreference(change, item));
+  if (field === "smb_message_echoes") return (value.message_echoes ?? []).map((item) => readEcho(change, item));
+  if (field === "history") return (value.history ?? [value]).map((item) => other(change, "history", field, item));
+  if (field === "messaging_handovers") return [readHandover(change)];
+  if (field === "smb_app_state_sync") return (value.state_sync ?? [value]).map((item) => other(change, "contact-sync", field, item));
+  if (field === "automatic_events") return (value.automatic_events ?? [value]).map((item) => other(change, "automatic", field, item));
+  if (field.startsWith("group_")) return [other(change, "group", field, value)];
+  if (TEMPLATE_FIELDS.has(field)) return [readTemplate(change)];
+  return [readAccount(change) ?? other(change, "unsupported", field, value)];
+}
+
+export function routeOf({ value, wabaId }: Change): Route {
+  const route: Route = {};
+  if (wabaId) route.wabaId = wabaId;
+  if (value.metadata?.phone_number_id) route.phoneNumberId = value.metadata.phone_number_id;
+  const display = (value.metadata?.display_phone_number ?? value.display_phone_number)?.replace(/\D/g, "");
+  if (display) route.displayNumber = display;
+  return route;
+}
+
+function readMessages(change: Change): WebhookEvent[] {
+  const { value } = change;
+  const contacts = value.contacts ?? [];
+  const events: WebhookEvent[] = [
+    ...(value.messages ?? []).map((item) => readMessage(change, item, contacts)),
+    ...(change.field === "messages" ? (value.statuses ?? []).map((item) => readStatus(change, item)) : []),
+    ...(value.user_actions ?? []).map((item) => other(change, "user-action", String(item.action_type ?? "unknown"), item)),
+  ];
+  if (events.length === 0 && (value.errors ?? []).length > 0 && change.field === "messages") return [other(change, "value-errors", "errors", value.errors)];
+  if (events.length === 0 && change.field === "messages") return [other(change, "unsupported", change.field, value)];
+  return events;
+}
+
+function readMessage(change: Change, item: Raw, contacts: Contact[]): WebhookEvent {
+  const wamid = string(item.id);
+  const content = readContent(item);
+  const ids = person({ waId: string(item.from), bsuid: string(item.from_user_id), parentBsuid: string(item.from_parent_user_id) });
+  const from = content.type === "system" ? content.current : withProfile(ids, contacts);
+  if (!wamid || (!from.waId && !from.bsuid && content.type !== "system")) return other(change, "unsupported", "messages.without-id-or-sender", item);
+  const context = item.context as Raw | undefined;
+  const product = context?.referred_product as Raw | undefined;
+  const referral = item.referral as Raw | undefined;
+  return {
+    kind: "message",
+    route: routeOf(change),
+    key: `message:${wamid}`,
+    at: seconds(item.timestamp) ?? change.at,
+    raw: item,
+    wamid: wamid as Wamid,
+    from,
+    content,
+    groupId: string(item.group_id),
+    replyTo: string(context?.id) as Wamid | undefined,
+    isForwarded: context?.forwarded === true || context?.frequently_forwarded === true || undefined,
+    product: product && { catalogId: string(product.catalog_id), retailerId: string(product.product_retailer_id) },
+    referral: referral && {
+      sourceId: string(referral.source_id),
+      sourceType: string(referral.source_type),
+      clickId: string(referral.ctwa_clid),
+      headline: string(referral.headline),
+      body: string(referral.body),
+    },
+  };
+}
+
+const STATUSES = new Set<string>(["sent", "delivered", "read", "played", "failed"]);
+
+function readStatus(change: Change, item: Raw): WebhookEvent {
+  const wamid = string(item.id);
+  if (!wamid) return other(change, "unsupported", "statuses.without-id", item);
+  const statusName = string(item.status) ?? "unknown";
+  const recipient = person({
+    waId: string(item.recipient_id),
+    bsuid: string(item.recipient_user_id),
+    parentBsuid: string(item.parent_recipient_user_id) ?? string(item.parent_user_id),
+  });
+  const pricing = item.pricing as Raw | undefined;
+  const errors = Array.isArray(item.errors) ? (item.errors as Raw[]) : [];
+  return {
+    kind: "status",
+    route: routeOf(change),
+    key: `status:${wamid}:${statusName}:${recipient.waId ?? recipient.bsuid ?? ""}:${string(item.recipient_participant_id) ?? ""}`,
+    at: seconds(item.timestamp) ?? change.at,
+    raw: item,
+    wamid: wamid as Wamid,
+    status: (STATUSES.has(statusName) ? statusName : "unsupported") as DeliveryStatus,
+    statusName,
+    recipient,
+    isGroup: item.recipient_type === "group",
+    callbackData: string(item.biz_opaque_callback_data),
+    errorCodes: errors.map((error) => Number(error.code)).filter((code) => Number.isInteger(code)),
+    pricing: pricing && { category: string(pricing.category), type: string(pricing.type) },
+  };
+}
+
+function readPreference(change: Change, item: Raw): WebhookEvent {
+  const from = withProfile(person({ waId: string(item.wa_id), bsuid: string(item.user_id), parentBsuid: string(item.parent_user_id) }), change.value.contacts ?? []);
+  if (!from.waId && !from.bsuid) return other(change, "unsupported", "user_preferences.without-sender", item);
+  const value = string(item.value);
+  return {
+    kind: "preference",
+    route: routeOf(change),
+    key: `preference:${change.value.metadata?.phone_number_id ?? ""}:${from.bsuid ?? from.waId}:${value}:${String(item.timestamp)}`,
+    at: seconds(item.timestamp) ?? change.at,
+    raw: item,
+    from,
+    category: string(item.category) ?? "unknown",
+    value: value === "stop" || value === "resume" || value === "signup" ? value : "unsupported",
+    signupId: string(item.signup_id),
+  };
+}
+
+function readEcho(change: Change, item: Raw): WebhookEvent {
+  const wamid = string(item.id);
+  const to = withProfile(person({ waId: string(item.to), bsuid: string(item.to_user_id), parentBsuid: string(item.to_parent_user_id) }), change.value.contacts ?? []);
+  if (!wamid || (!to.waId && !to.bsuid)) return other(change, "unsupported", "smb_message_echoes.without-id-or-recipient", item);
+  return { kind: "echo", route: routeOf(change), key: `echo:${wamid}`, at: seconds(item.timestamp) ?? change.at, raw: item, wamid: wamid as Wamid, to, content: readContent(item) };
+}
+
+/** Copies of messages, echoes and receipts while Meta's own agent holds the chat: context only, one event each. */
+function readStandby(change: Change): WebhookEvent[] {
+  const { value } = change;
+  const contacts = value.contacts ?? [];
+  const copies: [("message" | "echo" | "status"), Raw][] = [
+    ...(value.messages ?? []).map((item): ["message", Raw] => ["message", item]),
+    ...(value.message_echoes ?? []).map((item): ["echo", Raw] => ["echo", item]),
+    ...(value.statuses ?? []).map((item): ["status", Raw] => ["status", item]),
+  ];
+  if (copies.length === 0) return [other(change, "unsupported", "standby", value)];
+  return copies.map(([of, item]) => {
+    const ids = person({
+      waId: string(item.from) ?? string(item.recipient_id) ?? string(item.to),
+      bsuid: string(item.from_user_id) ?? string(item.recipient_user_id) ?? string(item.to_user_id),
+    });
+    const who = of === "message" ? withProfile(ids, contacts) : ids;
+    return { kind: "standby", route: routeOf(change), key: `standby:${of}:${change.hash(item)}`, at: seconds(item.timestamp) ?? change.at, raw: item, of, with: who };
+  });
+}
+
+function readHandover(change: Change): WebhookEvent {
+  const { value } = change;
+  const first = (Array.isArray(value.messaging_handovers) ? (value.messaging_handovers as Raw[])[0] : undefined) ?? (value as Raw);
+  const sender = (first.sender ?? first.recipient ?? {}) as Raw;
+  const ids = person({ waId: string(first.wa_id) ?? string(sender.wa_id) ?? string(first.from), bsuid: string(first.user_id) ?? string(sender.user_id) ?? string(first.from_user_id) });
+  return { kind: "handover", route: routeOf(change), key: `handover:${change.hash(value)}`, at: seconds(first.timestamp) ?? change.at, raw: value, with: withProfile(ids, value.contacts ?? []) };
+}
+
+/** An inbound user call opens the window, as a message does (platform reference 4.1). */
+function readCalls(change: Change): WebhookEvent[] {
+  if (change.field !== "calls") return [];
+  const contacts = change.value.contacts ?? [];
+  const calls = (change.value.calls ?? []).map((item): WebhookEvent => {
+    const isInbound = item.direction === "USER_INITIATED" && item.event === "connect";
+    const caller = withProfile(person({ waId: string(item.from), bsuid: string(item.from_user_id) }), contacts);
+    const event = other(change, "call", String(item.event ?? "call"), item);
+    return isInbound && (caller.waId || caller.bsuid) ? { ...event, from: caller, opensWindow: true } : event;
+  });
+  return [...calls, ...(change.value.statuses ?? []).map((item) => other(change, "call", `status.${String(item.status)}`, item))];
+}
+
+type OtherKind = "history" | "call" | "contact-sync" | "user-action" | "value-errors" | "automatic" | "group" | "unsupported";
+
+function other(change: Change, kind: OtherKind, name: string, raw: unknown): Extract<WebhookEvent, { kind: OtherKind }> {
+  return { kind, name, route: routeOf(change), key: `${kind}:${change.hash([change.wabaId, change.at.getTime(), change.field, raw])}`, at: seconds((raw as Raw)?.timestamp) ?? change.at, raw };
+}
+
+export function string(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** Meta's unix seconds, as a string or a number. */
+export function seconds(value: unknown): Date | undefined {
+  const number = typeof value === "string" || typeof value === "number" ? Number(value) : Number.NaN;
+  return Number.isFinite(number) && number > 0 ? new Date(number * 1000) : undefined;
+}
