@@ -29,7 +29,7 @@ create table mailbox (
   phone_id uuid,
   contact_id uuid,
   due_at timestamptz not null default 'infinity',
-  burst_started_at timestamptz,
+  burst_until timestamptz,
   backoff_until timestamptz,
   last_seq bigint not null default 0,
   fence_seq bigint not null default 0,
@@ -53,6 +53,7 @@ create table outbox_due (
   outbox_id uuid primary key,
   merchant_id uuid not null,
   phone_id uuid not null,
+  contact_id uuid not null,
   lane uuid,
   lane_seq bigint not null default 0,
   send_at timestamptz not null,
@@ -81,6 +82,7 @@ create table waba (
   disabled_reason text,
   token_broken_at timestamptz,
   messaging_limit int,
+  blocked_countries text[] not null default '{}',
   primary key (merchant_id, waba_id)
 );
 

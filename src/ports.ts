@@ -22,6 +22,7 @@ export type Ports = {
   agent: AgentPort;
   graph: GraphPort;
   sentences: SentencesPort;
+  render: RenderPort;
 };
 
 /** Business time: windows, quiet hours, caps, consent. The simulator moves it; leases and back-off never use it. */
@@ -65,11 +66,12 @@ export type TurnEvent = {
 
 export type HistoryEntry = { who: "customer" | "business"; text: string; at: Date };
 
-export type HeldAnswer = { id: string; turnId: TurnId; createdAt: Date; agentVersion: string; isTextKept: boolean; questions: EventId[] };
+export type HeldAnswer = { id: string; turnId: TurnId; createdAt: Date; agentVersion: string; isTextKept: boolean; questions: EventId[]; questionTexts: string[] };
 
 export type TurnFacts = {
   now: Date;
   turnId: TurnId;
+  phoneId: PhoneId;
   merchant: { id: MerchantId; config: MerchantConfig; version: string };
   wabaId: string;
   contact: { language: string | undefined; name: string | undefined; isDisclosed: boolean };
@@ -98,7 +100,6 @@ export type OutboxLine = {
   decision: GateDecision;
   replyTo?: EventId;
   discloses: boolean;
-  held?: { id: string };
 };
 
 export type NoticeLine = { kind: string; dedupeKey: string; detail: Record<string, string | number | boolean> };
@@ -115,9 +116,7 @@ export type TurnEffects = {
   humanMode?: "take" | "return";
   language?: string;
   closeHeld?: { id: string; state: "released" | "superseded" };
-  holdAnswer?: { id: string; questions: EventId[] };
   dataRequest?: { sourceKey: string };
-  answerLaterAsked?: boolean;
 };
 
 export type CommitResult = "committed" | "superseded" | "lost";
@@ -128,6 +127,8 @@ export type MailboxPort = {
   commitCommands: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<"committed" | "lost">;
   /** The fence and the supersede check are one predicate on the mailbox row. */
   commitTurn: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<CommitResult>;
+  /** Gives the conversation back because a newer message came while the model was thinking. */
+  release: (claim: Claim) => Promise<CommitResult>;
   /** Gives the conversation back after a failure, with back-off; from the fifth failure the batch is a dead letter. */
   fail: (claim: Claim, errorCode: string) => Promise<"backed-off" | "dead">;
   bury: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<CommitResult>;
@@ -148,6 +149,8 @@ export type RowFacts = {
   pairFreeAt: Date | undefined;
   outbound: OutboundFacts;
   fallback: FallbackFacts;
+  /** The customer's own words that this answers, shortened; names their request in a fallback template. */
+  topic: string;
   expiresAt: Date | undefined;
 };
 
@@ -191,7 +194,8 @@ export type GuardPort = {
   /** Every intent of a text, strongest first; local, synchronous, no model and no language guess can veto it. */
   intents: (text: string, context: MatchContext) => IntentMatch[];
   isPossibleCommand: (text: string) => boolean;
-  language: (text: string) => string | undefined;
+  /** The language of a text; `hints` break ties and settle short texts. Never decides whether a STOP is honoured. */
+  language: (text: string, hints: readonly string[]) => string | undefined;
   check: (text: string, direction: "inbound" | "outbound") => Promise<Verdict>;
 };
 
@@ -201,5 +205,8 @@ export type AgentPort = { version: (merchant: TurnFacts["merchant"]) => string; 
 
 export type SentenceKey = string;
 export type SentencesPort = { say: (key: SentenceKey, language: string, values?: Record<string, string>) => string };
+
+/** Turns a draft into WhatsApp messages: Markdown to WhatsApp's own marks, Meta's lengths, one message unless it must split. */
+export type RenderPort = { messages: (draft: Extract<Draft, { type: "answer" }>) => Content[] };
 
 export type { AccountEvent, Author, TemplateEvent };

@@ -17,7 +17,8 @@ export type QuietDecision = { type: "open" } | { type: "quiet"; until: Date } | 
 
 const RULES = data.rules as Rule[];
 const DEFAULT = data.default as Omit<Rule, "country">;
-const HOLIDAYS = data.holidays as unknown as Record<string, string[]>;
+const HOLIDAYS = data.holidays as unknown as Record<string, string[] | undefined>;
+const EVES = data.holidayEves as unknown as Record<string, { dates: string[]; closesAt: string } | undefined>;
 const STEP_MS = 15 * 60_000;
 const HORIZON_MS = 10 * 24 * 3_600_000;
 
@@ -37,10 +38,12 @@ export function quietHours(facts: QuietFacts): QuietDecision {
 function isOpenAt(facts: QuietFacts, at: Date): boolean {
   const own = RULES.filter((rule) => rule.country === facts.country);
   const rules = own.length > 0 ? own : [DEFAULT];
-  const holidays = facts.country ? HOLIDAYS[facts.country] : undefined;
+  const holidays = HOLIDAYS[facts.country ?? ""];
+  const eves = EVES[facts.country ?? ""];
   return facts.zones.every((zone) => {
     const local = localTime(zone, at);
     if (Array.isArray(holidays) && holidays.includes(local.date)) return false;
+    if (eves?.dates.includes(local.date) && local.time >= eves.closesAt) return false;
     if (facts.merchantWindow && !within(local.time, facts.merchantWindow)) return false;
     return rules.some((rule) => rule.days.includes(local.day) && within(local.time, rule));
   });

@@ -25,15 +25,26 @@ const ANSWER_READY: Record<string, Wording> = {
 };
 
 const ORDER_UPDATE: Record<string, Wording> = {
-  en: { body: "Your order {{1}} has a new status: {{2}}. Reply here with any question.", examples: ["A-1042", "shipped"] },
+  en: {
+    body: "Your order {{1}} has a new status: {{2}}. Reply here with any question.",
+    examples: ["A-1042", "shipped"],
+  },
   he: { body: "להזמנה {{1}} יש סטטוס חדש: {{2}}. אפשר להשיב כאן בכל שאלה.", examples: ["A-1042", "נשלחה"] },
   ar: { body: "طلبك {{1}} له حالة جديدة: {{2}}. يمكنك الرد هنا بأي سؤال.", examples: ["A-1042", "تم الشحن"] },
 };
 
 const WEEKLY_OFFER: Record<string, Wording> = {
-  en: { body: "This week at Demo Shop: {{1}}. See you soon!", examples: ["20% off all plants"], buttons: ["Stop promotions"] },
+  en: {
+    body: "This week at Demo Shop: {{1}}. See you soon!",
+    examples: ["20% off all plants"],
+    buttons: ["Stop promotions"],
+  },
   he: { body: "השבוע ב-Demo Shop: {{1}}. נתראה!", examples: ["20% הנחה על כל הצמחים"], buttons: ["Stop promotions"] },
-  ar: { body: "هذا الأسبوع في Demo Shop: {{1}}. نراكم قريبا!", examples: ["خصم 20% على كل النباتات"], buttons: ["Stop promotions"] },
+  ar: {
+    body: "هذا الأسبوع في Demo Shop: {{1}}. نراكم قريبا!",
+    examples: ["خصم 20% على كل النباتات"],
+    buttons: ["Stop promotions"],
+  },
 };
 
 /** One account, one number and four templates in three languages; nobody has written yet. */

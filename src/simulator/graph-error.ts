@@ -125,9 +125,7 @@ export class GraphError extends Error {
         message: this.message,
         type: this.type,
         code: this.code,
-        ...(this.details === undefined
-          ? {}
-          : { error_data: { messaging_product: "whatsapp", details: this.details } }),
+        ...(this.details === undefined ? {} : { error_data: { messaging_product: "whatsapp", details: this.details } }),
         ...(this.subcode === undefined ? {} : { error_subcode: this.subcode }),
         ...(TRANSIENT.has(this.code) ? { is_transient: true } : {}),
         fbtrace_id: traceId,

@@ -24,9 +24,9 @@ export function makeTraceId(random: Random): string {
   return `A${Buffer.from(random.hex(22), "latin1").toString("base64url").slice(0, 22)}`;
 }
 
-/** Graph object ids: 15 or 16 digits, never starting with 0. */
+/** Graph object ids: 16 digits, small enough to be exact where a webhook carries one as a number. */
 export function makeObjectId(random: Random): string {
-  return `${random.between(1, 9)}${random.digits(15)}`;
+  return `${random.between(1, 8)}${random.digits(15)}`;
 }
 
 /** A business-scoped user id: stable for one person and one portfolio, unrelated between portfolios (reference 2.1). */

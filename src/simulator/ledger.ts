@@ -35,7 +35,7 @@ export type LedgerQuery = {
  */
 export class Ledger {
   readonly #entries: LedgerEntry[] = [];
-  readonly #file: number | undefined;
+  #file: number | undefined;
 
   constructor(path?: string) {
     if (path === undefined) return;
@@ -78,6 +78,7 @@ export class Ledger {
 
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   #load(text: string): void {

@@ -12,6 +12,8 @@ export type Person = {
   name?: string;
   country: string;
   onWhatsApp: boolean;
+  /** Known only because the business wrote to the number; real as soon as the world or the person says so. */
+  isStranger: boolean;
   /** The person has a username and this business may not see the phone number (reference 2.2). */
   hidesPhone: boolean;
   /** Business numbers whose marketing was stopped; `*` stands for all. */
@@ -72,7 +74,15 @@ export class People {
       person.parentBsuid = input.parentBsuid;
       this.#byBsuid.set(input.parentBsuid, person);
     }
+    meet(person);
     applyFields(person, input);
+    return person;
+  }
+
+  /** Someone without WhatsApp whom the business wrote to, and whom nobody has mentioned before. */
+  stranger(id: { phone: string } | { bsuid: string }, portfolioId: string): Person {
+    const person = this.upsert({ ...id, onWhatsApp: false }, portfolioId);
+    person.isStranger = true;
     return person;
   }
 
@@ -100,6 +110,7 @@ export class People {
       bsuids: new Map(),
       country: input.country ?? (phone ? countryOf(phone) : (input.bsuid?.slice(0, 2) ?? "US")),
       onWhatsApp: true,
+      isStranger: false,
       hidesPhone: false,
       marketingStopped: new Set(),
       blocksBusiness: false,
@@ -113,6 +124,13 @@ export class People {
 /** Phone digits without `+`, spaces, dashes, dots and brackets. */
 export function digitsOf(phone: string): string {
   return phone.replace(/[+\s().-]/g, "");
+}
+
+/** A stranger who writes, or whom the control API names, is on WhatsApp after all. */
+export function meet(person: Person): void {
+  if (!person.isStranger) return;
+  person.isStranger = false;
+  person.onWhatsApp = true;
 }
 
 function applyFields(person: Person, input: PersonInput): void {

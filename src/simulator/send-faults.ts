@@ -6,15 +6,7 @@
  * - `stall` keeps the request back before deciding; a caller that hangs up meanwhile was never accepted
  * - `drop` cuts the connection before deciding; `slow` decides after a delay, even if the caller has gone
  */
-export type SendFaultKind =
-  | "error"
-  | "html"
-  | "fail"
-  | "accept-stall"
-  | "accept-drop"
-  | "stall"
-  | "drop"
-  | "slow";
+export type SendFaultKind = "error" | "html" | "fail" | "accept-stall" | "accept-drop" | "stall" | "drop" | "slow";
 
 export type SendFault = {
   kind: SendFaultKind;

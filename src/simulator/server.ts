@@ -7,6 +7,7 @@ import type { Sim } from "./context.ts";
 import { controlRoutes } from "./control/routes.ts";
 import { defaultWorld } from "./default-world.ts";
 import type { GraphEnv } from "./graph/env.ts";
+import { attachmentRoutes } from "./graph/media-routes.ts";
 import { graphRoutes } from "./graph/routes.ts";
 import { Ledger } from "./ledger.ts";
 import { MediaShelf } from "./media.ts";
@@ -83,7 +84,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   app.route("/v1", model.routes());
   app.route("/_sim/model", model.controlRoutes());
   app.route("/_sim", controlRoutes(sim));
-  app.route("/", graphRoutes(sim));
+  app.route("/", attachmentRoutes(sim));
+  app.route("/:version{v[0-9]+[.][0-9]+}", graphRoutes(sim));
+  app.all("*", (c) =>
+    c.json({ error: { message: `Unknown path components: ${c.req.path}`, type: "OAuthException", code: 2500 } }, 400),
+  );
 
   const host = options.host ?? "127.0.0.1";
   const { server, port } = await listen(app, host, options.port ?? 0);
@@ -122,6 +127,8 @@ function listen(app: Hono<GraphEnv>, hostname: string, port: number): Promise<{ 
     const server = serve({ fetch: app.fetch, hostname, port }, (info: AddressInfo) =>
       resolve({ server, port: info.port }),
     );
+    // A client's kept-alive connection must not die by surprise in the middle of a crash test.
+    if ("keepAliveTimeout" in server) server.keepAliveTimeout = 75_000;
     server.once("error", reject);
   });
 }

@@ -1,6 +1,13 @@
 /** What of the platform's behaviour can be turned, by options at the start or by `POST /_sim/settings`. */
 export type Settings = {
+  /** Tokens that may do everything. */
   accessTokens: string[];
+  /** Tokens that may touch only the listed accounts, as those of single merchants do. */
+  tokenScopes: Record<string, string[]>;
+  /** Answers every Graph call but sends with this code, e.g. 80008; null for none. */
+  managementError: number | null;
+  /** Real milliseconds until a new or edited template is approved; null leaves it PENDING. */
+  templateReviewMs: number | null;
   /** Codes that Meta mostly reports by a failed status but that shall come as the answer to the POST, e.g. 131047. */
   synchronousErrors: number[];
   /** Which receipts follow an accepted send, and how long after the one before (real milliseconds). */
@@ -27,6 +34,9 @@ export type Settings = {
 export function defaultSettings(accessToken: string): Settings {
   return {
     accessTokens: [accessToken],
+    tokenScopes: {},
+    managementError: null,
+    templateReviewMs: null,
     synchronousErrors: [],
     receipts: ["sent", "delivered", "read"],
     sentDelayMs: 10,

@@ -12,6 +12,8 @@ export type WebhookFaults = {
   /** Up to this many changes in one POST, collected for `batchMs`. 1 is no batching. */
   batch: number;
   batchMs: number;
+  /** How often a batch puts several messages or statuses into one `value` instead of one change each. */
+  merge: number;
 };
 
 export const NO_FAULTS: WebhookFaults = {
@@ -23,6 +25,7 @@ export const NO_FAULTS: WebhookFaults = {
   delayMaxMs: 0,
   batch: 1,
   batchMs: 20,
+  merge: 0.5,
 };
 
 /** What happens to one event, decided by the seed. */

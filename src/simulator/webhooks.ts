@@ -1,4 +1,5 @@
 import type { SimClock } from "./clock.ts";
+import { asObject, objectsOf } from "./json.ts";
 import type { Random } from "./random.ts";
 import { metaJson, signBody } from "./signature.ts";
 import { fateOf, NO_FAULTS, type WebhookFaults } from "./webhook-faults.ts";
@@ -112,13 +113,11 @@ export class Webhooks {
   }
 
   #holdBack(event: WebhookEvent, maxMs: number): void {
-    this.#waiting++;
     const held = this.#heldBack.get(event.kind) ?? [];
     let isHeld = true;
     const release = () => {
       if (!isHeld || this.#stopped) return;
       isHeld = false;
-      this.#waiting--;
       held.splice(held.indexOf(release), 1);
       this.#post([event]);
     };
@@ -128,14 +127,17 @@ export class Webhooks {
   }
 
   #hand(event: WebhookEvent, faults: WebhookFaults): void {
-    if (faults.batch <= 1) return this.#post([event]);
+    if (faults.batch <= 1) {
+      this.#post([event]);
+      return;
+    }
     const batch = this.#batches.get(event.kind) ?? [];
     batch.push(event);
     this.#batches.set(event.kind, batch);
     const flush = () => {
       if (this.#batches.get(event.kind) !== batch) return;
       this.#batches.delete(event.kind);
-      this.#post(batch);
+      this.#post(this.#options.random.chance(faults.merge) ? mergeValues(batch) : batch);
     };
     if (batch.length >= faults.batch) flush();
     else if (batch.length === 1) this.later(faults.batchMs, flush);
@@ -205,6 +207,29 @@ export class Webhooks {
       this.#pump();
     });
   }
+}
+
+/** Joins what concerns the same number into one value with several messages or statuses, as Meta may. */
+export function mergeValues(events: readonly WebhookEvent[]): WebhookEvent[] {
+  const merged = new Map<string, WebhookEvent>();
+  for (const event of events) {
+    const value = asObject(event.value);
+    const list = ["messages", "statuses"].find((key) => Array.isArray(value[key]));
+    const key = `${event.wabaId}|${event.phoneId}|${event.field}|${list ?? merged.size}`;
+    const first = merged.get(key);
+    if (first === undefined || list === undefined) {
+      merged.set(key, event);
+      continue;
+    }
+    const into = asObject(first.value);
+    const both = (name: string) => [...objectsOf(into[name]), ...objectsOf(value[name])];
+    const contacts = both("contacts");
+    merged.set(key, {
+      ...first,
+      value: { ...into, ...(contacts.length > 0 ? { contacts } : {}), [list]: both(list) },
+    });
+  }
+  return [...merged.values()];
 }
 
 /** The envelope of reference 1.4: one entry per account, one change per event. */

@@ -1,7 +1,7 @@
 import { Chats } from "./chats.ts";
-import type { Random } from "./random.ts";
 import { makeObjectId } from "./ids.ts";
 import { digitsOf, People, type PersonInput } from "./people.ts";
+import type { Random } from "./random.ts";
 import { type TemplateInput, TemplateShelf } from "./templates.ts";
 
 /** `locked` answers 131031, `blocked` 368, `payment` fails sends with 131042, `spam` with 131048 (reference 5.2). */
@@ -13,6 +13,8 @@ export type Waba = {
   /** BSUIDs are scoped to the portfolio. */
   readonly portfolioId: string;
   state: AccountState;
+  /** Names of `account_update` restrictions in force, e.g. RESTRICTED_BIZ_INITIATED_MESSAGING (reference 1.9). */
+  restrictions: string[];
   /** Without a subscribed app Meta sends no webhooks for the account. */
   subscribed: boolean;
   callbackOverride?: string;
@@ -85,6 +87,7 @@ export class World {
       name,
       portfolioId,
       state: "active",
+      restrictions: [],
       subscribed: true,
       phones: [],
       templates: new TemplateShelf(),

@@ -3,6 +3,7 @@ import type { Sim } from "../context.ts";
 import { GraphError } from "../graph-error.ts";
 import { makeWamid } from "../ids.ts";
 import { asObject, type JsonObject, objectsOf } from "../json.ts";
+import type { Person } from "../people.ts";
 import type { PhoneNumber } from "../world.ts";
 import { missing } from "./checks.ts";
 import { failureOf } from "./failures.ts";
@@ -27,6 +28,8 @@ export function acceptSend(sim: Sim, phone: PhoneNumber, send: Send, viaMarketin
     throw new GraphError(100, "Only template messages are supported on this endpoint.");
   }
   requireDirectSend(sim, send);
+  requireUnrestricted(phone, matched !== undefined);
+  requireRecentTarget(sim, send);
   const { person, byPhone, input } = resolveRecipient(sim, phone, send);
   if (!byPhone && matched?.template.category === "AUTHENTICATION") {
     throw new GraphError(131062, "Authentication templates cannot be sent to a business-scoped user ID.");
@@ -39,7 +42,7 @@ export function acceptSend(sim: Sim, phone: PhoneNumber, send: Send, viaMarketin
   if (failure !== undefined && sim.settings.synchronousErrors.includes(failure.code)) throw failure;
 
   const item: ChatItem = {
-    wamid: makeWamid("out", person.phone ?? person.bsuids.get(phone.waba.portfolioId) ?? person.key, sim.random),
+    wamid: makeWamid("out", wamidPerson(sim, phone, person, byPhone), sim.random),
     direction: "out",
     at: now,
     type: send.type,
@@ -71,7 +74,10 @@ export function acceptSend(sim: Sim, phone: PhoneNumber, send: Send, viaMarketin
 export function requireActive(phone: PhoneNumber): void {
   const states = [phone.waba.state, phone.state];
   if (states.includes("blocked")) {
-    throw new GraphError(368, "The WhatsApp Business Account associated with the app has been restricted or disabled for violating a platform policy.");
+    throw new GraphError(
+      368,
+      "The WhatsApp Business Account associated with the app has been restricted or disabled for violating a platform policy.",
+    );
   }
   if (states.includes("locked")) {
     throw new GraphError(131031, "Account has been locked.");
@@ -79,8 +85,31 @@ export function requireActive(phone: PhoneNumber): void {
   if (phone.status !== "CONNECTED") throw new GraphError(133010, "Account not registered");
 }
 
+/** Restrictions of the account: no templates, or no replies either. Meta names no code for it; 368 is our guess. */
+function requireUnrestricted(phone: PhoneNumber, isTemplate: boolean): void {
+  const restriction = isTemplate ? "RESTRICTED_BIZ_INITIATED_MESSAGING" : "RESTRICTED_CUSTOMER_INITIATED_MESSAGING";
+  if (phone.waba.restrictions.includes(restriction)) {
+    throw new GraphError(368, `The account is restricted from sending this kind of message (${restriction}).`);
+  }
+}
+
+const REACTION_TARGET_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** A reaction to a message older than 30 days is 131009 (reference 3.2). */
+function requireRecentTarget(sim: Sim, send: Send): void {
+  if (send.type !== "reaction") return;
+  const target = sim.world.chats.find(String(send.content.message_id));
+  if (target !== undefined && sim.clock.now() - target.item.at > REACTION_TARGET_MS) {
+    throw new GraphError(131009, "The message to react to is older than 30 days.");
+  }
+}
+
 function template(sim: Sim, phone: PhoneNumber, send: Send, viaMarketingApi: boolean): MatchedTemplate {
-  const matched = matchTemplate(send.content, phone.waba.templates, (id) => sim.media.find(id, sim.clock.now()) !== undefined);
+  const matched = matchTemplate(
+    send.content,
+    phone.waba.templates,
+    (id) => sim.media.find(id, sim.clock.now()) !== undefined,
+  );
   const isMarketing = matched.template.category === "MARKETING";
   if (viaMarketingApi && !isMarketing) {
     throw new GraphError(131055, "Only marketing templates can be sent with the Marketing Messages API.");
@@ -107,4 +136,10 @@ function tappable(send: Send): { id: string; title: string }[] | undefined {
   const rows = objectsOf(action.sections).flatMap((section) => objectsOf(section.rows));
   const replies = objectsOf(action.buttons).map((button) => asObject(button.reply));
   return [...replies, ...rows].map((choice) => ({ id: String(choice.id), title: String(choice.title) }));
+}
+
+/** A wamid holds the phone number only where the business may know it. */
+function wamidPerson(sim: Sim, phone: PhoneNumber, person: Person, byPhone: boolean): string {
+  const isVisible = byPhone || !person.hidesPhone;
+  return (isVisible ? person.phone : undefined) ?? sim.world.people.bsuidOf(person, phone.waba.portfolioId);
 }

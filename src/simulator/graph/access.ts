@@ -16,7 +16,8 @@ export function requireToken(sim: Sim, c: Context<GraphEnv>): void {
       httpStatus: 401,
     });
   }
-  if (!sim.settings.accessTokens.includes(token)) {
+  const scope = scopeOf(sim, token);
+  if (scope === undefined) {
     throw new GraphError(190, undefined, {
       message: "Invalid OAuth access token - Cannot parse access token",
       httpStatus: 401,
@@ -29,6 +30,23 @@ export function requireToken(sim: Sim, c: Context<GraphEnv>): void {
       type: "GraphMethodException",
     });
   }
+  const wabaId = accountOf(sim, c.req.path.split("/")[2] ?? "");
+  if (scope !== "all" && wabaId !== undefined && !scope.includes(wabaId)) {
+    throw new GraphError(200, undefined, {
+      message:
+        "(#200) You do not have the necessary permissions required to send messages on behalf of this WhatsApp Business Account",
+    });
+  }
+}
+
+/** The accounts a token may touch; undefined for a token that is none. */
+export function scopeOf(sim: Sim, token: string): "all" | readonly string[] | undefined {
+  if (sim.settings.accessTokens.includes(token)) return "all";
+  return Object.hasOwn(sim.settings.tokenScopes, token) ? sim.settings.tokenScopes[token] : undefined;
+}
+
+function accountOf(sim: Sim, id: string): string | undefined {
+  return sim.world.phones.get(id)?.waba.id ?? sim.world.wabas.get(id)?.id;
 }
 
 /** Answers a refusal in Meta's shape, with Meta's headers. */

@@ -1,10 +1,4 @@
 import type { HttpBindings } from "@hono/node-server";
 
-/** What Graph routes find in Hono's context. */
-export type GraphEnv = {
-  Bindings: HttpBindings;
-  Variables: {
-    /** Set by a route that writes its own ledger entry. */
-    inLedger: boolean;
-  };
-};
+/** What Graph routes find in Hono's context: node's own request and response. */
+export type GraphEnv = { Bindings: HttpBindings };

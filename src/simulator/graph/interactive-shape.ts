@@ -154,7 +154,8 @@ function checkProduct(action: JsonObject): void {
 
 function checkCarousel(action: JsonObject, lookup: MediaLookup): void {
   const cards = requireList(action, "cards", "interactive['action']['cards']");
-  if (cards.length < 2 || cards.length > 10) throw invalid("Invalid cards count. Min allowed cards: 2, Max allowed: 10");
+  if (cards.length < 2 || cards.length > 10)
+    throw invalid("Invalid cards count. Min allowed cards: 2, Max allowed: 10");
   const shapes = new Set<string>();
   for (const card of cards) {
     const header = requireObject(card, "header", "card['header']");

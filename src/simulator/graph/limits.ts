@@ -35,7 +35,8 @@ export function takeThroughput(phone: PhoneNumber, now: number): void {
 
 /** An inbound message uses throughput as well, and is never refused for it. */
 export function noteInboundThroughput(phone: PhoneNumber, now: number): void {
-  phone.throughputDueAt = Math.max(phone.throughputDueAt, now) + 1000 / phone.throughputMps;
+  const dueAt = Math.max(phone.throughputDueAt, now) + 1000 / phone.throughputMps;
+  phone.throughputDueAt = Math.max(phone.throughputDueAt, Math.min(dueAt, now + 1000));
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -17,7 +17,8 @@ export function checkMedia(media: JsonObject, kind: string, lookup: MediaLookup)
   }
   if (id === undefined && link !== undefined) requireUrl(link, `${kind}['link']`);
   const caption = optionalText(media, "caption", `${kind}['caption']`);
-  if (caption !== undefined && !HAS_CAPTION.has(kind)) throw invalidParam(`Unexpected key "caption" on param "${kind}".`);
+  if (caption !== undefined && !HAS_CAPTION.has(kind))
+    throw invalidParam(`Unexpected key "caption" on param "${kind}".`);
   atMost(caption, 1024, `${kind}['caption']`);
   if (kind === "document") atMost(optionalText(media, "filename", "document['filename']"), 240, "document['filename']");
 }

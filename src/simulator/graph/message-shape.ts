@@ -70,11 +70,7 @@ export function requireProduct(body: unknown): JsonObject {
   if (!isObject(body)) throw invalidParam("The request body must be a JSON object.");
   if (body.messaging_product === undefined) throw invalidParam("The parameter messaging_product is required.");
   if (body.messaging_product !== "whatsapp") throw invalidParam("Param messaging_product must be one of {WHATSAPP}");
-  if (
-    body.recipient_type !== undefined &&
-    body.recipient_type !== "individual" &&
-    body.recipient_type !== "group"
-  ) {
+  if (body.recipient_type !== undefined && body.recipient_type !== "individual" && body.recipient_type !== "group") {
     throw invalidParam("Param recipient_type must be one of {GROUP, INDIVIDUAL}");
   }
   return body;

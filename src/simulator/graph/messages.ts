@@ -17,8 +17,13 @@ type Draft = Omit<LedgerEntry, "n" | "outcome">;
 
 /** `POST /<phone>/messages` and `/marketing_messages`: the fault in force, then Meta's decision, the ledger, the answer. */
 export async function postMessage(sim: Sim, c: Context<GraphEnv>, viaMarketingApi: boolean): Promise<Response> {
-  c.set("inLedger", true);
-  const draft: Draft = { at: sim.clock.now(), kind: "message", phoneId: c.req.param("id"), type: "unknown", body: null };
+  const draft: Draft = {
+    at: sim.clock.now(),
+    kind: "message",
+    phoneId: c.req.param("id"),
+    type: "unknown",
+    body: null,
+  };
   let body: JsonObject;
   let phoneId: string;
   let fault: SendFault | undefined;

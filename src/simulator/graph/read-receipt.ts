@@ -9,7 +9,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** `{status:"read", message_id}` marks an inbound message read, optionally showing "typing" (reference 3.3). */
 export function readReceipt(sim: Sim, phone: PhoneNumber, body: JsonObject): { isTyping: boolean } {
-  if (body.status !== "read") throw new GraphError(100, undefined, { message: "(#100) Param status must be one of {READ}" });
+  if (body.status !== "read")
+    throw new GraphError(100, undefined, { message: "(#100) Param status must be one of {READ}" });
   const wamid = requireText(body, "message_id");
   const isTyping = body.typing_indicator !== undefined;
   if (isTyping && asObject(requireObject(body, "typing_indicator")).type !== "text") {

@@ -43,7 +43,9 @@ function next(sim: Sim, accepted: Accepted, steps: readonly ("sent" | "delivered
   const step = steps[position];
   if (step === undefined) return;
   const { settings, webhooks } = sim;
-  const delayMs = { sent: settings.sentDelayMs, delivered: settings.deliveredDelayMs, read: settings.readDelayMs }[step];
+  const delayMs = { sent: settings.sentDelayMs, delivered: settings.deliveredDelayMs, read: settings.readDelayMs }[
+    step
+  ];
   webhooks.later(delayMs, () => {
     if (settings.receipts.includes(step)) emitStatus(sim, accepted, step);
     next(sim, accepted, steps, position + 1);

@@ -1,5 +1,5 @@
-import { dialPrefixOf } from "../dial-codes.ts";
 import type { Sim } from "../context.ts";
+import { dialPrefixOf } from "../dial-codes.ts";
 import { GraphError } from "../graph-error.ts";
 import { BSUID, digitsOf, type Person } from "../people.ts";
 import type { PhoneNumber } from "../world.ts";
@@ -24,14 +24,18 @@ function byPhone(sim: Sim, phone: PhoneNumber, to: string): Recipient {
   if (digits === phone.digits) throw new GraphError(131021, "Recipient phone number cannot be the sender's.");
   const { allowList } = sim.settings;
   if (allowList !== null && !allowList.some((allowed) => digitsOf(allowed) === digits)) {
-    throw new GraphError(131030, "Recipient phone number not in allowed list: Add recipient phone number to recipient list and try again.");
-  }
-  const person =
-    sim.world.people.find(digits) ??
-    sim.world.people.upsert(
-      { phone: digits, onWhatsApp: sim.settings.unknownUsers === "create" },
-      phone.waba.portfolioId,
+    throw new GraphError(
+      131030,
+      "Recipient phone number not in allowed list: Add recipient phone number to recipient list and try again.",
     );
+  }
+  const { people } = sim.world;
+  const { portfolioId } = phone.waba;
+  const person =
+    people.find(digits) ??
+    (sim.settings.unknownUsers === "create"
+      ? people.upsert({ phone: digits }, portfolioId)
+      : people.stranger({ phone: digits }, portfolioId));
   return { person, byPhone: true, input: to };
 }
 
@@ -39,16 +43,11 @@ function byBsuid(sim: Sim, phone: PhoneNumber, recipient: string): Recipient {
   if (!BSUID.test(recipient)) throw invalid("Param recipient is not a valid business-scoped user ID.");
   const known = sim.world.people.find(recipient);
   const isOurs =
-    known !== undefined &&
-    (known.bsuids.get(phone.waba.portfolioId) === recipient || known.parentBsuid === recipient);
+    known !== undefined && (known.bsuids.get(phone.waba.portfolioId) === recipient || known.parentBsuid === recipient);
   if (isOurs) return { person: known, byPhone: false, input: recipient };
   // A BSUID of another portfolio means nothing here (reference 2.1): to this business the person does not exist.
-  const stranger = known === undefined ? { bsuid: recipient, onWhatsApp: false } : { bsuid: `${recipient}x`, onWhatsApp: false };
-  return {
-    person: sim.world.people.upsert(stranger, phone.waba.portfolioId),
-    byPhone: false,
-    input: recipient,
-  };
+  const bsuid = known === undefined ? recipient : `${recipient}x`;
+  return { person: sim.world.people.stranger({ bsuid }, phone.waba.portfolioId), byPhone: false, input: recipient };
 }
 
 /** Without `+` Meta puts the business's own country code in front, unless the number already is a whole one. */

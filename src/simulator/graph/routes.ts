@@ -1,9 +1,14 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { Sim } from "../context.ts";
 import { GraphError } from "../graph-error.ts";
 import { answerError, requireToken } from "./access.ts";
+import { accountRoutes } from "./account-routes.ts";
+import { blockRoutes } from "./block-routes.ts";
 import type { GraphEnv } from "./env.ts";
+import { mediaRoutes } from "./media-routes.ts";
 import { postMessage } from "./messages.ts";
+import { nodeRoutes } from "./node-routes.ts";
+import { templateRoutes } from "./template-routes.ts";
 
 /** The Graph API under `/:version`. Every call but a send is written to the ledger by the middleware here. */
 export function graphRoutes(sim: Sim): Hono<GraphEnv> {
@@ -12,27 +17,46 @@ export function graphRoutes(sim: Sim): Hono<GraphEnv> {
   app.post("/:id/marketing_messages", (c) => postMessage(sim, c, true));
 
   app.use("*", async (c, next) => {
-    requireToken(sim, c);
     await next();
-    if (c.get("inLedger")) return;
+    const { id, body } = await describe(c);
     sim.ledger.append({
       at: sim.clock.now(),
       kind: "other",
-      type: `${c.req.method} ${new URL(c.req.url).pathname.replace(/^\/[^/]+/, "")}`,
-      body: null,
+      phoneId: id !== undefined && sim.world.phones.has(id) ? id : undefined,
+      type: `${c.req.method} ${pathOf(c)}`,
+      body,
       outcome: c.res.status < 400 ? "accepted" : "rejected",
+      errorCode: c.error instanceof GraphError ? c.error.code : undefined,
     });
+  });
+  app.use("*", async (c, next) => {
+    requireToken(sim, c);
+    const { managementError } = sim.settings;
+    if (managementError !== null) throw new GraphError(managementError);
+    await next();
+  });
+  app.route("/", mediaRoutes(sim));
+  app.route("/", templateRoutes(sim));
+  app.route("/", accountRoutes(sim));
+  app.route("/", blockRoutes(sim));
+  app.route("/", nodeRoutes(sim));
+  app.all("*", (c) => {
+    throw new GraphError(2500, undefined, { message: `Unknown path components: ${pathOf(c)}` });
   });
   app.onError((error, c) => {
     if (error instanceof GraphError) return answerError(sim, c, error);
     throw error;
   });
-  app.notFound((c) =>
-    answerError(
-      sim,
-      c,
-      new GraphError(100, undefined, { message: `Unknown path components: ${new URL(c.req.url).pathname}`, subcode: 33 }),
-    ),
-  );
   return app;
+}
+
+/** The path below the version. */
+function pathOf(c: Context<GraphEnv>): string {
+  return c.req.path.replace(/^\/[^/]+/, "");
+}
+
+/** The object named by the path and the JSON that was sent; Hono keeps what a route has already read. */
+async function describe(c: Context<GraphEnv>): Promise<{ id: string | undefined; body: unknown }> {
+  const isJson = c.req.header("content-type")?.startsWith("application/json") ?? false;
+  return { id: pathOf(c).split("/")[1], body: isJson ? await c.req.json().catch(() => null) : null };
 }

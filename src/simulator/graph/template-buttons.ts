@@ -29,7 +29,10 @@ export function matchButtons(
   }
   plans.forEach((plan, index) => {
     if (plan.needsParameter && !payloads.has(index)) {
-      throw new GraphError(131008, `buttons: Button at index ${index} of type ${label(plan.type)} requires a parameter`);
+      throw new GraphError(
+        131008,
+        `buttons: Button at index ${index} of type ${label(plan.type)} requires a parameter`,
+      );
     }
   });
   return plans.map((plan, index) => ({ id: payloads.get(index) ?? plan.text, title: plan.text }));
@@ -55,7 +58,10 @@ function checkButton(component: JsonObject, index: number, plans: readonly Butto
     throw new GraphError(100, `buttons: Button at index ${index} is of type ${kind} and does not support parameters`);
   }
   if (!allowed.includes(plan.type)) {
-    throw new GraphError(132012, `buttons: Format mismatch at index ${index}, expected ${plan.type}, received ${subType}`);
+    throw new GraphError(
+      132012,
+      `buttons: Format mismatch at index ${index}, expected ${plan.type}, received ${subType}`,
+    );
   }
   const parameter = objectsOf(component.parameters)[0];
   if (parameter === undefined) {
@@ -68,11 +74,12 @@ function checkButton(component: JsonObject, index: number, plans: readonly Butto
 function parameterValue(parameter: JsonObject, subType: string, plan: ButtonPlan, index: number): string {
   if (subType === "flow" || subType === "catalog" || subType === "mpm" || subType === "spm") return plan.text;
   const value =
-    subType === "copy_code" ? asText(parameter.coupon_code) : asText(parameter.payload) ?? asText(parameter.text);
+    subType === "copy_code" ? asText(parameter.coupon_code) : (asText(parameter.payload) ?? asText(parameter.text));
   if (value === undefined) throw missing(`button[${index}]['parameters'][0]`);
   if (plan.type === "OTP" && value.length > 15) throw new GraphError(132018, "The code must be at most 15 characters");
   if (plan.type === "COPY_CODE" && value.length > 20) throw new GraphError(132018, "coupon_code is too long");
-  if (plan.type === "QUICK_REPLY" && value.length > 128) throw invalid("Button payload length invalid. Max length: 128");
+  if (plan.type === "QUICK_REPLY" && value.length > 128)
+    throw invalid("Button payload length invalid. Max length: 128");
   return value;
 }
 

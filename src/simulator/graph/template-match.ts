@@ -30,7 +30,9 @@ export function matchTemplate(content: JsonObject, shelf: TemplateShelf, lookup:
   for (const component of components) {
     const type = String(component.type).toLowerCase();
     if (!COMPONENTS.includes(type as (typeof COMPONENTS)[number])) {
-      throw invalidParam(`Param template['components'] type must be one of {BODY, BUTTON, CAROUSEL, HEADER} - got "${type}".`);
+      throw invalidParam(
+        `Param template['components'] type must be one of {BODY, BUTTON, CAROUSEL, HEADER} - got "${type}".`,
+      );
     }
   }
   const template = sendable(shelf.find(name, code), name, code);

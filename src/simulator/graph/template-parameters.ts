@@ -14,9 +14,10 @@ export function readParameters(
   named: boolean,
   where: string,
 ): string[] {
-  const parameters = component?.parameters == null ? [] : requireList(component, "parameters", `${where}['parameters']`);
+  const parameters =
+    component?.parameters == null ? [] : requireList(component, "parameters", `${where}['parameters']`);
   if (parameters.length !== variables.length) throw countMismatch(where, parameters.length, variables.length);
-  if (!named) return parameters.map((parameter) => valueOf(parameter, where));
+  if (!named) return parameters.map((parameter) => parameterText(parameter, where));
   const byName = new Map<string, string>();
   for (const parameter of parameters) {
     const name = asText(parameter.parameter_name);
@@ -24,7 +25,7 @@ export function readParameters(
     if (!variables.includes(name)) {
       throw new GraphError(132012, `${where}: parameter name ${name} is not in the created template`);
     }
-    byName.set(name, valueOf(parameter, where));
+    byName.set(name, parameterText(parameter, where));
   }
   if (byName.size !== variables.length) throw countMismatch(where, byName.size, variables.length);
   return variables.map((variable) => byName.get(variable)!);
@@ -69,7 +70,7 @@ function kindOf(parameter: JsonObject): string {
   return asText(parameter.type)?.toLowerCase() ?? "unknown";
 }
 
-function valueOf(parameter: JsonObject, where: string): string {
+function parameterText(parameter: JsonObject, where: string): string {
   const kind = kindOf(parameter);
   if (kind === "text") return checkedText(parameter, where);
   if (kind === "currency") {
@@ -104,8 +105,5 @@ function countMismatch(where: string, given: number, expected: number): GraphErr
 }
 
 function formatMismatch(expected: string, received: string): GraphError {
-  return new GraphError(
-    132012,
-    `header: Format mismatch, expected ${expected}, received ${received.toUpperCase()}`,
-  );
+  return new GraphError(132012, `header: Format mismatch, expected ${expected}, received ${received.toUpperCase()}`);
 }

@@ -1,0 +1,37 @@
+import type { ConsentEvent } from "../domain/consent.ts";
+import { type ContactId, type MerchantId, newId } from "../domain/ids.ts";
+import type { ConsentLine } from "../ports.ts";
+import type { Tx } from "./database.ts";
+import type { MerchantKeys } from "./keyring.ts";
+
+export type Subject = { merchantId: MerchantId; wabaId: string; contactId: ContactId | null; hashes: readonly string[] };
+
+/**
+ * Appends to the ledger, once per source event, keyed to every identity of the person. Rows are never changed: what a
+ * person allows is derived from them at every decision.
+ * @returns how many lines were new.
+ */
+export async function appendConsent(tx: Tx, keys: MerchantKeys, subject: Subject, lines: readonly (ConsentLine & { evidence?: string; actor?: string })[]): Promise<number> {
+  let added = 0;
+  for (const line of lines) {
+    const id = newId();
+    const evidence = line.evidence ? keys.seal("consent_event", "evidence_ct", id, line.evidence) : null;
+    const rows = await tx`
+      insert into consent_event (id, merchant_id, waba_id, contact_id, act, scope, source, event_at, source_key, rule, language, actor, evidence_ct)
+      values (${id}, ${subject.merchantId}, ${subject.wabaId}, ${subject.contactId}, ${line.act}, ${line.scope}, ${line.source}, ${line.at}, ${line.sourceKey}, ${line.rule ?? null}, ${line.language ?? null}, ${line.actor ?? null}, ${evidence})
+      on conflict (merchant_id, waba_id, source_key) do nothing returning id`;
+    if (rows.length === 0) continue;
+    added++;
+    await tx`insert into consent_key (merchant_id, waba_id, id_hash, consent_event_id)
+      select ${subject.merchantId}, ${subject.wabaId}, decode(h, 'hex'), ${id} from unnest(${[...subject.hashes]}::text[]) h on conflict do nothing`;
+  }
+  return added;
+}
+
+/** The ledger of a person at a WABA: every line that hangs on any identity the contact has now. */
+export function selectLedger(tx: Tx, wabaId: string, contactId: ContactId): Promise<ConsentEvent[]> {
+  return tx<ConsentEvent[]>`
+    select act, scope, source, event_at as at from consent_event e
+    where e.id in (select k.consent_event_id from consent_key k join contact_identity i on i.merchant_id = k.merchant_id and i.id_hash = k.id_hash
+      where i.contact_id = ${contactId} and k.waba_id = ${wabaId}) order by e.event_at`;
+}

@@ -1,0 +1,236 @@
+import type { Author, Content, Purpose } from "../domain/draft.ts";
+import { type AttemptId, type ContactId, type ConversationId, newId, type OutboxId, type PhoneId, type Wamid } from "../domain/ids.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import type { DueRow, Marked, OutboxPort, RowFacts, SendingPlan } from "../ports.ts";
+import { type StatusEffect, type Attempt, onNews } from "../policy/delivery.ts";
+import type { FallbackFacts } from "../policy/template-fallback.ts";
+import type { MessageContent } from "../domain/event.ts";
+import { textOfContent } from "../policy/inbound.ts";
+import { applyEffect, asAttempt, failureFacts, lockAttempts, makeDue, settle } from "./attempts.ts";
+import { transaction, type Tx } from "./database.ts";
+import { insertDecisions } from "./decisions.ts";
+import { holdAnswer } from "./held-answer.ts";
+import type { MerchantKeys } from "./keyring.ts";
+import type { Merchant } from "./merchants.ts";
+import { raiseNotice } from "./notices.ts";
+import { type Gathered, gatherOutbound } from "./outbound-facts.ts";
+import type { Store } from "./store.ts";
+
+/** The POST's own time limit; a row marked `sending` blocks its lane until then, whoever holds the lease. */
+export const POST_TIMEOUT_MS = 15_000;
+/** Meta's pair limit: one message every 6 s per person, with a burst of 45 borrowed from the future. */
+const PAIR_INTERVAL_MS = 6000;
+const PAIR_BURST = 45;
+
+type Row = {
+  id: OutboxId;
+  contactId: ContactId;
+  conversationId: ConversationId;
+  phoneId: PhoneId;
+  turnId: string | null;
+  purpose: Purpose;
+  author: Author;
+  reason: string;
+  state: string;
+  stateReason: string | null;
+  content: Uint8Array;
+  contentHash: Uint8Array;
+  verdict: Verdict;
+  versions: { config: string; isAlwaysAnswered?: boolean };
+  tries: number;
+  laneSeq: number;
+  lane: string | null;
+  replyTo: string | null;
+  expiresAt: Date | null;
+};
+
+export function createOutbox(store: Store): OutboxPort {
+  return { markSending: (row, decide) => markSending(store, row, decide), recordOutcome: (marked, outcome, decide) => recordOutcome(store, marked, outcome, decide) };
+}
+
+/**
+ * The last look before the door: locks the person, reads everything afresh, lets the gate decide, and when it says yes
+ * reserves limits and writes the attempt, all in one transaction. Dies before: the row is due as it was. Dies after:
+ * the row is `sending` and becomes `unknown` when its deadline passes. A STOP that committed first holds the person's
+ * lock first, so it is seen here.
+ */
+async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) => SendingPlan): Promise<Marked> {
+  const [keys, merchant] = await Promise.all([store.keyring.of(due.merchantId), store.merchants.get(due.merchantId)]);
+  return transaction(store.sql, [due.merchantId], async (tx): Promise<Marked> => {
+    const now = store.clock.now();
+    const [, [row]] = await Promise.all([
+      tx`select id from contact where id = (select contact_id from outbox where id = ${due.outboxId}) for update`,
+      tx<Row[]>`select id, contact_id as "contactId", conversation_id as "conversationId", phone_id as "phoneId", turn_id as "turnId", purpose, author, reason, state, state_reason as "stateReason", content_ct as content,
+        content_hash as "contentHash", verdict, versions, tries, lane_seq::float8 as "laneSeq", lane, reply_to as "replyTo", expires_at as "expiresAt" from outbox where id = ${due.outboxId} for update`,
+    ]);
+    if (!row) return { type: "not-now", reason: "gone" };
+    if (row.state === "sending" || row.state === "unknown") return resumeOpenAttempt(tx, keys, row, now);
+    if (row.state !== "queued" && row.state !== "deferred") {
+      await settle(tx, row.id, "accepted");
+      return { type: "not-now", reason: "gone" };
+    }
+    const facts = await rowFacts(tx, keys, merchant, due, row, now);
+    const plan = decide(facts.row);
+    return carryOut(store, tx, keys, merchant, due, row, facts, plan, now);
+  });
+}
+
+type Loaded = { row: RowFacts; gathered: Gathered; content: Content };
+
+async function rowFacts(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, now: Date): Promise<Loaded> {
+  const content = JSON.parse(keys.open("outbox", "content_ct", row.id, row.content)) as Content;
+  const subject = { merchantId: due.merchantId, phoneId: row.phoneId, contactId: row.contactId, conversationId: row.conversationId, config: merchant.config, keys, now };
+  const [gathered, [lane], [pair], approved, [asked]] = await Promise.all([
+    gatherOutbound(tx, subject, { content, purpose: row.purpose }),
+    tx<{ blocked: boolean }[]>`select exists (select 1 from outbox_due where lane = ${row.lane}::uuid and lane_seq < ${row.laneSeq}) as blocked`,
+    tx<{ paidUntil: Date; blockedUntil: Date | null }[]>`select paid_until as "paidUntil", blocked_until as "blockedUntil" from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`,
+    row.lane === null ? [] : approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady),
+    row.replyTo ? tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}` : [],
+  ]);
+  return {
+    content,
+    gathered,
+    row: {
+      outboxId: row.id,
+      contactId: row.contactId,
+      contentHash: Buffer.from(row.contentHash).toString("hex"),
+      message: { content, purpose: row.purpose, author: row.author, verdict: row.verdict, isAlwaysAnswered: row.versions.isAlwaysAnswered === true },
+      tries: row.tries,
+      isLaneClear: row.lane === null || !lane!.blocked,
+      pairFreeAt: pair && pairFreeAt(pair, now),
+      outbound: gathered.facts,
+      fallback: fallbackFacts(merchant, gathered, approved),
+      expiresAt: row.expiresAt ?? undefined,
+      topic: asked ? (textOfContent((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, asked.body)) as { content: MessageContent }).content) ?? "") : "",
+    },
+  };
+}
+
+function pairFreeAt(pair: { paidUntil: Date; blockedUntil: Date | null }, now: Date): Date | undefined {
+  if (pair.blockedUntil && pair.blockedUntil > now) return pair.blockedUntil;
+  const earliest = pair.paidUntil.getTime() - PAIR_BURST * PAIR_INTERVAL_MS + PAIR_INTERVAL_MS;
+  return earliest > now.getTime() ? new Date(earliest) : undefined;
+}
+
+async function approvedLanguages(tx: Tx, merchantId: string, phoneId: PhoneId, name: string | undefined): Promise<string[]> {
+  if (!name) return [];
+  const rows = await tx<{ language: string }[]>`select t.language from template t join phone p on p.merchant_id = t.merchant_id and p.waba_id = t.waba_id
+    where t.merchant_id = ${merchantId} and p.id = ${phoneId} and t.name = ${name} and t.status = 'APPROVED' and t.category = 'UTILITY'`;
+  return rows.map((row) => row.language);
+}
+
+function fallbackFacts(merchant: Merchant, gathered: Gathered, languages: readonly string[]): FallbackFacts {
+  return { templateName: merchant.config.fallbackTemplates.answerReady, languages, preferred: [gathered.contact.language, ...merchant.config.languages].filter((tag) => tag !== undefined), standing: gathered.facts.recipient.standing };
+}
+
+async function carryOut(store: Store, tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, loaded: Loaded, plan: SendingPlan, now: Date): Promise<Marked> {
+  switch (plan.type) {
+    case "wait":
+      await makeDue(tx, row.id, 1000);
+      return { type: "not-now", reason: "outcome-unknown" };
+    case "defer":
+      await tx`update outbox set state = 'deferred', state_reason = ${plan.reason} where id = ${row.id}`;
+      await makeDue(tx, row.id, plan.until.getTime() - now.getTime());
+      await recordChange(tx, keys, merchant, due, row, loaded, "defer", plan.reason, now);
+      return { type: "not-now", reason: plan.reason };
+    case "end":
+      await tx`update outbox set state = ${plan.state}, state_reason = ${plan.reason} where id = ${row.id}`;
+      await settle(tx, row.id, plan.state);
+      await recordChange(tx, keys, merchant, due, row, loaded, "block", plan.reason, now);
+      if (plan.notice) await raiseNotice(tx, due.merchantId, plan.notice, row.conversationId);
+      return { type: "not-now", reason: plan.reason };
+    case "hold":
+      await holdAnswer(tx, keys, { merchantId: due.merchantId, conversationId: row.conversationId, phoneId: row.phoneId, contactId: row.contactId, turnId: row.turnId ?? row.id, config: row.versions.config }, plan.template, now);
+      await recordChange(tx, keys, merchant, due, row, loaded, "block", plan.reason, now);
+      store.nudge("sender");
+      return { type: "not-now", reason: plan.reason };
+    case "send":
+      return openAttempt(tx, keys, merchant, due, row, loaded, plan, now);
+  }
+}
+
+async function openAttempt(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, { gathered, content }: Loaded, plan: Extract<SendingPlan, { type: "send" }>, now: Date): Promise<Marked> {
+  const attemptId = newId<AttemptId>();
+  const isTemplate = content.type === "template";
+  const statements: PromiseLike<unknown>[] = [
+    tx`insert into send_attempt (id, merchant_id, outbox_id, contact_id, conversation_id, phone_id, number, state, started_at, deadline_at)
+      values (${attemptId}, ${due.merchantId}, ${row.id}, ${row.contactId}, ${row.conversationId}, ${row.phoneId}, (select coalesce(max(number), 0) + 1 from send_attempt where outbox_id = ${row.id}), 'sending',
+        clock_timestamp(), clock_timestamp() + ${POST_TIMEOUT_MS + 1000} * interval '1 ms')`,
+    tx`update outbox set state = 'sending', state_reason = 'allowed', tries = tries + 1, sent_at = ${now} where id = ${row.id}`,
+    makeDue(tx, row.id, POST_TIMEOUT_MS + 1000),
+    tx`insert into pair_limit (merchant_id, phone_id, contact_id, paid_until) values (${due.merchantId}, ${row.phoneId}, ${row.contactId}, ${new Date(now.getTime() + PAIR_INTERVAL_MS)})
+      on conflict (phone_id, contact_id) do update set paid_until = greatest(pair_limit.paid_until, ${now}) + ${PAIR_INTERVAL_MS} * interval '1 ms'`,
+  ];
+  if (isTemplate)
+    statements.push(tx`insert into portfolio_recipient (merchant_id, portfolio_id, contact_id, last_at) values (${due.merchantId}, ${gathered.number.portfolioId}, ${row.contactId}, ${now})
+      on conflict (merchant_id, portfolio_id, contact_id) do update set last_at = excluded.last_at`);
+  if (row.stateReason !== "allowed" && row.stateReason !== "retry" && row.stateReason !== "resent-after-unknown") statements.push(recordChange(tx, keys, merchant, due, row, { gathered, content } as Loaded, "send", "allowed", now));
+  const [reply] = row.replyTo ? await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}` : [];
+  await Promise.all(statements);
+  const replyTo = reply && ((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, reply.body)) as { wamid?: Wamid }).wamid ?? undefined);
+  const { waId, bsuid } = gathered.contact;
+  return { type: "sending", attemptId, cleared: plan.cleared, content, recipient: { waId, bsuid }, phoneNumberId: gathered.number.phoneNumberId, merchantId: due.merchantId, replyTo };
+}
+
+/** The previous holder died between marking and recording: after the deadline its outcome is unknown, later still it is settled. */
+async function resumeOpenAttempt(tx: Tx, keys: MerchantKeys, row: Row, now: Date): Promise<Marked> {
+  const [open] = await tx<{ id: AttemptId; state: string; isPast: boolean }[]>`select id, state, deadline_at <= clock_timestamp() as "isPast" from send_attempt where outbox_id = ${row.id} order by number desc limit 1`;
+  if (!open || (open.state === "sending" && !open.isPast)) {
+    await makeDue(tx, row.id, 1000);
+    return { type: "not-now", reason: "outcome-unknown" };
+  }
+  const [attempt] = await lockAttempts(tx, [open.id]);
+  const effect = onNews(asAttempt(attempt!), open.state === "sending" ? { type: "unknown" } : { type: "no-news-in-time" }, now);
+  await applyEffect(tx, keys, attempt!, effect, now, now);
+  return { type: "not-now", reason: "outcome-unknown" };
+}
+
+/** One row a change of verdict; a verdict that only repeats counts up. */
+async function recordChange(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, loaded: Loaded, type: string, reason: string, now: Date): Promise<void> {
+  if (row.stateReason === reason) {
+    await tx`update decision set repeats = repeats + 1, last_at = ${now} where id = (select id from decision where outbox_id = ${row.id} order by decided_at desc limit 1)`;
+    return;
+  }
+  const { content: _text, ...message } = { ...(loaded.row?.message ?? { content: loaded.content, purpose: row.purpose, author: row.author, verdict: row.verdict, isAlwaysAnswered: row.versions.isAlwaysAnswered === true }) };
+  await insertDecisions(tx, keys, [
+    {
+      merchantId: due.merchantId,
+      subject: "outbound",
+      conversationId: row.conversationId,
+      turnId: row.turnId ?? undefined,
+      outboxId: row.id,
+      config: merchant.version,
+      at: now,
+      step: "door",
+      type,
+      reason,
+      facts: { message: { ...message, contentType: loaded.content.type }, outbound: loaded.gathered.facts },
+      verdicts: [row.verdict],
+      latencyMs: 0,
+    },
+  ]);
+}
+
+/** Writes down what became of a POST, under the same locks that a status takes. */
+async function recordOutcome(
+  store: Store,
+  marked: Extract<Marked, { type: "sending" }>,
+  outcome: Parameters<OutboxPort["recordOutcome"]>[1],
+  decide: (attempt: Attempt, now: Date) => StatusEffect,
+): Promise<void> {
+  const keys = await store.keyring.of(marked.merchantId);
+  await transaction(store.sql, [marked.merchantId], async (tx) => {
+    const now = store.clock.now();
+    const isRefused = outcome.type === "refused";
+    if (isRefused) await tx`select c.id from contact c where c.id = ${marked.cleared.contactId} for update`;
+    const [row] = await lockAttempts(tx, [marked.attemptId]);
+    if (!row) return;
+    const effect = decide(asAttempt(row, isRefused ? await failureFacts(tx, keys, row) : undefined), now);
+    if (outcome.type === "accepted") {
+      const wamid = keys.seal("send_attempt", "wamid_ct", row.id, outcome.wamid);
+      await tx`update send_attempt set wamid_hash = ${keys.blind(`wamid:${outcome.wamid}`)}, wamid_ct = ${wamid} where id = ${row.id}`;
+      await tx`update contact set disclosed_at = ${now} where id = ${row.contactId} and disclosed_at is null and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
+    }
+    await applyEffect(tx, keys, row, effect, now, now);
+  });
+}

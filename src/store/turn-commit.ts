@@ -1,0 +1,159 @@
+import type { Claim, CommitResult, OutboxLine, TurnEffects, TurnFacts, TurnRecord } from "../ports.ts";
+import { newId } from "../domain/ids.ts";
+import { cancelQueued, makeDue } from "./attempts.ts";
+import { contentHash } from "./content-hash.ts";
+import { identityHashes } from "./contacts.ts";
+import { appendConsent } from "./consent-ledger.ts";
+import { insertDecisions } from "./decisions.ts";
+import { transaction, type Tx } from "./database.ts";
+import type { MerchantKeys } from "./keyring.ts";
+import { raiseNotice } from "./notices.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * The turn's one commit: the predicate on the mailbox row is both the fence (token) and the supersede check (last_seq, or
+ * fence_seq once the turn was overtaken twice). Never a second table in that statement: its snapshot predates the
+ * lock wait. Contact before mailbox, as everywhere.
+ */
+export async function commitTurn(store: Store, claim: Claim, facts: TurnFacts, effects: TurnEffects): Promise<CommitResult> {
+  const keys = await store.keyring.of(claim.merchantId);
+  const isRelaxed = claim.supersedes >= 2;
+  const result = await transaction(store.sql, [claim.merchantId], async (tx): Promise<CommitResult> => {
+    if (needsContact(effects)) await lockContact(tx, claim);
+    const [box] = await tx<{ laneSeq: number }[]>`
+      update mailbox set handled_seq = ${claim.lastSeq}, attempts = 0, expiries = 0, supersedes = 0, token = null, lease_until = null, backoff_until = null,
+        burst_until = case when last_seq = ${claim.lastSeq} then null else burst_until end,
+        due_at = case when last_seq = ${claim.lastSeq} then 'infinity' else least(due_at, clock_timestamp() + interval '1 s') end,
+        lane_seq = lane_seq + ${effects.outbox.length}
+      where id = ${claim.conversationId} and token = ${claim.token} and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`}
+      returning lane_seq::float8 as "laneSeq"`;
+    if (!box) return release(tx, claim);
+    await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
+    return "committed";
+  });
+  if (result === "committed" && effects.outbox.length > 0) store.nudge("sender");
+  if (result === "superseded") store.nudge("turns");
+  return result;
+}
+
+/** Commands commit by the token alone, and nothing that fails later can undo them: every effect is unique per event. */
+export async function commitCommands(store: Store, claim: Claim, facts: TurnFacts, effects: TurnEffects): Promise<"committed" | "lost"> {
+  const keys = await store.keyring.of(claim.merchantId);
+  const result = await transaction(store.sql, [claim.merchantId], async (tx) => {
+    await lockContact(tx, claim);
+    const [box] = await tx<{ laneSeq: number }[]>`
+      update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token} returning lane_seq::float8 as "laneSeq"`;
+    if (!box) return "lost";
+    await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
+    return "committed";
+  });
+  if (effects.outbox.length > 0) store.nudge("sender");
+  return result as "committed" | "lost";
+}
+
+/** Gives a claim back that was overtaken while its model was thinking. */
+export async function releaseClaim(store: Store, claim: Claim): Promise<CommitResult> {
+  const result = await transaction(store.sql, [claim.merchantId], (tx) => release(tx, claim));
+  store.nudge("turns");
+  return result;
+}
+
+/** Somebody was faster: gives the row back as it is due, and counts how often this batch was overtaken. */
+async function release(tx: Tx, claim: Claim): Promise<CommitResult> {
+  const rows = await tx`update mailbox set token = null, lease_until = null, supersedes = supersedes + 1, due_at = least(due_at, coalesce(burst_until, clock_timestamp()))
+    where id = ${claim.conversationId} and token = ${claim.token} returning 1`;
+  return rows.length > 0 ? "superseded" : "lost";
+}
+
+async function lockContact(tx: Tx, claim: Claim): Promise<void> {
+  await tx`select id from contact where id = ${claim.contactId} for update`;
+}
+
+function needsContact(effects: TurnEffects): boolean {
+  return effects.consent.length > 0 || effects.cancel !== undefined || effects.language !== undefined;
+}
+
+export async function applyEffects(tx: Tx, keys: MerchantKeys, claim: Claim, facts: TurnFacts, effects: TurnEffects, firstLaneSeq: number): Promise<void> {
+  const { merchantId, contactId, conversationId } = claim;
+  if (effects.consent.length > 0) await appendConsent(tx, keys, { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) }, effects.consent);
+  if (effects.cancel) await cancelQueued(tx, merchantId, contactId, effects.cancel.scope, effects.cancel.reason);
+  if (effects.humanMode === "take") await tx`update mailbox set human_since = coalesce(human_since, ${facts.now}) where id = ${conversationId}`;
+  if (effects.humanMode === "return") await tx`update mailbox set human_since = null where id = ${conversationId}`;
+  if (effects.language) await tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`;
+  if (effects.closeHeld) await closeHeld(tx, effects.closeHeld);
+  if (effects.dataRequest)
+    await tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
+      values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`;
+  await insertOutbox(tx, keys, claim, facts, effects.outbox, firstLaneSeq);
+  await insertDecisions(tx, keys, [...effects.records.map((record) => turnDecision(claim, facts, record)), ...effects.outbox.map((line) => outboundDecision(claim, facts, line))]);
+  for (const notice of effects.notices) await raiseNotice(tx, merchantId, notice, conversationId);
+}
+
+async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): Promise<void> {
+  await tx`update held_answer set state = ${held.state}, closed_at = clock_timestamp() where id = ${held.id} and state = 'held'`;
+  if (held.state === "superseded") {
+    await tx`update outbox set state = 'canceled', state_reason = 'superseded' where held_id = ${held.id} and state = 'held'`;
+    return;
+  }
+  const rows = await tx<{ id: string }[]>`update outbox set state = 'queued', state_reason = 'held-answer' where held_id = ${held.id} and state = 'held' returning id`;
+  for (const row of rows) await makeDue(tx, row.id as never, 0);
+}
+
+async function insertOutbox(tx: Tx, keys: MerchantKeys, claim: Claim, facts: TurnFacts, lines: readonly OutboxLine[], firstLaneSeq: number): Promise<void> {
+  for (const [index, line] of lines.entries()) {
+    const { content } = line.message;
+    const json = JSON.stringify(content);
+    const { decision } = line;
+    const state = stateOf(line);
+    const reason = decision.type === "send" ? "allowed" : decision.reason;
+    const waitMs = decision.type === "defer" ? Math.max(0, decision.until.getTime() - facts.now.getTime()) : 0;
+    const isInLane = content.type !== "template";
+    const rows = await tx`
+      insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, turn_id, part, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash,
+        template_name, template_language, verdict, versions, reply_to, held_id, discloses, send_at)
+      values (${line.id}, ${claim.merchantId}, ${claim.conversationId}, ${claim.phoneId}, ${claim.contactId}, ${facts.turnId}, ${line.part}, ${line.dedupeKey}, ${line.message.purpose}, ${line.message.author}, ${line.reason},
+        ${state}, ${reason}, ${isInLane ? claim.conversationId : null}, ${firstLaneSeq + index + 1}, ${keys.seal("outbox", "content_ct", line.id, json)}, ${contentHash(json)},
+        ${content.type === "template" ? content.template.name : null}, ${content.type === "template" ? content.template.language : null}, ${tx.json(line.message.verdict as never)},
+        ${tx.json({ config: facts.merchant.version, isAlwaysAnswered: line.message.isAlwaysAnswered } as never)}, ${line.replyTo ?? null}, null, ${line.discloses}, clock_timestamp())
+      on conflict (merchant_id, dedupe_key) do nothing returning id`;
+    if (rows.length > 0 && (state === "queued" || state === "deferred")) await makeDue(tx, line.id, waitMs);
+  }
+}
+
+/** An answer that finds the window closed goes to the door all the same: there it becomes a held answer. */
+function stateOf({ decision, message }: OutboxLine): "queued" | "deferred" | "blocked" {
+  if (decision.type === "send") return "queued";
+  if (decision.type === "defer") return "deferred";
+  return decision.reason === "window-closed" && message.author === "agent" ? "queued" : "blocked";
+}
+
+function turnDecision(claim: Claim, facts: TurnFacts, record: TurnRecord) {
+  return { merchantId: claim.merchantId, subject: "turn" as const, conversationId: claim.conversationId, turnId: facts.turnId, outboxId: undefined, config: facts.merchant.version, at: facts.now, ...record };
+}
+
+function outboundDecision(claim: Claim, facts: TurnFacts, line: OutboxLine) {
+  const { content: _text, ...message } = line.message;
+  return {
+    merchantId: claim.merchantId,
+    subject: "outbound" as const,
+    conversationId: claim.conversationId,
+    turnId: facts.turnId,
+    outboxId: line.id,
+    config: facts.merchant.version,
+    at: facts.now,
+    step: "turn",
+    type: line.decision.type,
+    reason: line.decision.type === "send" ? ("allowed" as const) : line.decision.reason,
+    facts: { message: { ...message, contentType: line.message.content.type }, outbound: facts.outbound },
+    verdicts: [line.message.verdict],
+    latencyMs: 0,
+  };
+}
+
+/** One month later by the calendar (GDPR 12(3)); the 31st becomes the month's last day. */
+function oneMonthLater(at: Date): Date {
+  const due = new Date(at);
+  due.setUTCMonth(due.getUTCMonth() + 1);
+  if (due.getUTCDate() !== at.getUTCDate()) due.setUTCDate(0);
+  return due;
+}
