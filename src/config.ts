@@ -7,13 +7,19 @@ const positiveMs = z.coerce.number().int().min(0).max(600_000);
 
 const schema = z.object({
   PORT: port.default(8080),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "expected postgres://user:password@host:5432/database").optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "expected postgres://user:password@host:5432/database")
+    .optional(),
   ESEK_DATA_DIR: z.string().min(1).default(".esek"),
   ESEK_MASTER_KEY: z.string().optional(),
   META_APP_SECRET: z.string().min(1).optional(),
   META_VERIFY_TOKEN: z.string().min(1).optional(),
   GRAPH_API_URL: z.url().default("https://graph.facebook.com"),
-  GRAPH_API_VERSION: z.string().regex(/^v\d+\.\d+$/, "expected a version such as v26.0").default("v26.0"),
+  GRAPH_API_VERSION: z
+    .string()
+    .regex(/^v\d+\.\d+$/, "expected a version such as v26.0")
+    .default("v26.0"),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: z.url().optional(),
   ESEK_ROLE: z.enum(["all", "web", "worker"]).default("all"),
@@ -68,14 +74,20 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
         "e.g. `openssl rand -base64 32`, in ESEK_MASTER_KEY or a file named by ESEK_MASTER_KEY_FILE, and keep a copy: without it nothing stored can be read.",
     );
   if (mode === "live" && !value.META_VERIFY_TOKEN)
-    throw new EsekError("config", "META_VERIFY_TOKEN is missing: the string you typed beside the callback URL in the Meta app.");
+    throw new EsekError(
+      "config",
+      "META_VERIFY_TOKEN is missing: the string you typed beside the callback URL in the Meta app.",
+    );
   return {
     mode,
     port: value.PORT,
     databaseUrl: value.DATABASE_URL,
     dataDir: value.ESEK_DATA_DIR,
     masterKey: value.ESEK_MASTER_KEY === undefined ? undefined : masterKey(value.ESEK_MASTER_KEY),
-    appSecrets: (value.META_APP_SECRET ?? "").split(",").map((part) => part.trim()).filter(Boolean),
+    appSecrets: (value.META_APP_SECRET ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter(Boolean),
     verifyToken: value.META_VERIFY_TOKEN,
     graphApiUrl: value.GRAPH_API_URL.replace(/\/$/, ""),
     graphApiVersion: value.GRAPH_API_VERSION,
@@ -94,7 +106,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 export function masterKey(base64: string): Buffer {
   const bytes = Buffer.from(base64.trim(), "base64");
   if (bytes.length !== 32)
-    throw new EsekError("config", `ESEK_MASTER_KEY must be 32 bytes in base64; it holds ${bytes.length}. Make one with \`openssl rand -base64 32\`.`);
+    throw new EsekError(
+      "config",
+      `ESEK_MASTER_KEY must be 32 bytes in base64; it holds ${bytes.length}. Make one with \`openssl rand -base64 32\`.`,
+    );
   return bytes;
 }
 
@@ -104,6 +119,10 @@ function fromFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
   try {
     return readFileSync(file, "utf8").trim();
   } catch (cause) {
-    throw new EsekError("config", `${name}_FILE names a file that cannot be read. Check the path and its permissions.`, { cause });
+    throw new EsekError(
+      "config",
+      `${name}_FILE names a file that cannot be read. Check the path and its permissions.`,
+      { cause },
+    );
   }
 }

@@ -2,8 +2,9 @@
  * THE PATH of one message, top to bottom: kept, decided, gated, sent once, followed to its receipt. Each step may die at
  * any line; `ports.ts` says what one transaction is, and a step that runs twice has no second effect.
  */
-import { newId, type OutboxId } from "./domain/ids.ts";
+
 import type { StatusEvent } from "./domain/event.ts";
+import { newId, type OutboxId } from "./domain/ids.ts";
 import { type Attempt, onNews, type StatusEffect } from "./policy/delivery.ts";
 import { behaviourOf } from "./policy/event-behaviour.ts";
 import { commandsOf, decideInbound } from "./policy/inbound.ts";
@@ -33,7 +34,10 @@ export async function receive(ports: Ports, body: Uint8Array, signature: string 
   }
   const incoming = parsed.events.map((event): Incoming => {
     const behaviour = behaviourOf(event);
-    const text = event.kind === "message" && event.content.type === "text" && behaviour.due !== "never" ? event.content.text : undefined;
+    const text =
+      event.kind === "message" && event.content.type === "text" && behaviour.due !== "never"
+        ? event.content.text
+        : undefined;
     return { event, behaviour, isCommand: text !== undefined && ports.guard.isPossibleCommand(text) };
   });
   return { status: 200, kept: await ports.inbox.keep(incoming, receivedAt, recordStatus) };
@@ -59,11 +63,16 @@ export async function takeTurn(ports: Ports, claim: Claim, signal: AbortSignal):
     facts = { ...(await ports.mailbox.facts(claim)), turnId: newId() };
   }
 
-  const text = batch.map((said) => said.text).filter(Boolean).join("\n");
+  const text = batch
+    .map((said) => said.text)
+    .filter(Boolean)
+    .join("\n");
   const verdict = text ? await ports.guard.check(text, "inbound") : undefined;
   const act = decideInbound(batch, commands, verdict, inboundFacts(facts));
   const isAgentsTurn = act.type === "agent" && !facts.outbound.chat.isHumanHeld;
-  const effects = isAgentsTurn ? await draftAnswer(ports, facts, leftToAnswer(batch, commands), signal) : answerAct(ports, facts, batch, act, verdict);
+  const effects = isAgentsTurn
+    ? await draftAnswer(ports, facts, leftToAnswer(batch, commands), signal)
+    : answerAct(ports, facts, batch, act, verdict);
   if (effects === "overtaken") return ports.mailbox.release(claim);
   return ports.mailbox.commitTurn(claim, facts, effects);
 }
@@ -111,5 +120,9 @@ export function weighAtTheDoor(facts: RowFacts): SendingPlan {
 
 /** A status moves its attempt up the lattice, never down; a failure becomes facts and a reaction by the error table. */
 export function recordStatus(attempt: Attempt, status: StatusEvent, now: Date): StatusEffect {
-  return onNews(attempt, { type: "status", status: status.status, at: status.at, errorCode: status.errorCodes[0] }, now);
+  return onNews(
+    attempt,
+    { type: "status", status: status.status, at: status.at, errorCode: status.errorCodes[0] },
+    now,
+  );
 }

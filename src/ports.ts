@@ -1,14 +1,25 @@
 import type { ConsentAct, ConsentSource, SuppressionScope } from "./domain/consent.ts";
 import type { Author, Content, Draft, Purpose, Usage } from "./domain/draft.ts";
 import type { AccountEvent, MessageContent, StatusEvent, TemplateEvent, WebhookEvent } from "./domain/event.ts";
-import type { AttemptId, ContactId, ConversationId, EventId, LeaseToken, MerchantId, OutboxId, PhoneId, TurnId, Wamid } from "./domain/ids.ts";
+import type {
+  AttemptId,
+  ContactId,
+  ConversationId,
+  EventId,
+  LeaseToken,
+  MerchantId,
+  OutboxId,
+  PhoneId,
+  TurnId,
+  Wamid,
+} from "./domain/ids.ts";
 import type { MerchantConfig } from "./domain/merchant.ts";
 import type { Verdict } from "./domain/verdict.ts";
-import type { IntentMatch } from "./policy/inbound.ts";
+import type { Attempt, StatusEffect } from "./policy/delivery.ts";
 import type { Behaviour } from "./policy/event-behaviour.ts";
+import type { IntentMatch } from "./policy/inbound.ts";
 import type { Cleared, GateDecision, Outbound, OutboundFacts } from "./policy/outbound-gate.ts";
 import type { OutboxReason, TurnReason } from "./policy/reasons.ts";
-import type { Attempt, StatusEffect } from "./policy/delivery.ts";
 import type { FallbackFacts } from "./policy/template-fallback.ts";
 
 /** What the path needs from the world. A method is one transaction; a decision under a lock is handed in as a function. */
@@ -32,7 +43,10 @@ export type Clock = { now: () => Date };
 
 export type WebhookPort = {
   isAuthentic: (body: Uint8Array, signature: string | undefined) => boolean;
-  parse: (body: Uint8Array, receivedAt: Date) => { type: "events"; events: WebhookEvent[] } | { type: "unparsable"; expected: string };
+  parse: (
+    body: Uint8Array,
+    receivedAt: Date,
+  ) => { type: "events"; events: WebhookEvent[] } | { type: "unparsable"; expected: string };
 };
 
 /** An event with what must be known before the 200: how it behaves, and whether it may be a command (STOP and its kin). */
@@ -51,7 +65,17 @@ export type InboxPort = {
 
 // takeTurn
 
-export type Claim = { conversationId: ConversationId; merchantId: MerchantId; phoneId: PhoneId; contactId: ContactId; token: LeaseToken; lastSeq: number; handledSeq: number; supersedes: number; attempts: number };
+export type Claim = {
+  conversationId: ConversationId;
+  merchantId: MerchantId;
+  phoneId: PhoneId;
+  contactId: ContactId;
+  token: LeaseToken;
+  lastSeq: number;
+  handledSeq: number;
+  supersedes: number;
+  attempts: number;
+};
 
 /** One thing the customer (or a person of the business) did, as the turn sees it. */
 export type TurnEvent = {
@@ -60,13 +84,25 @@ export type TurnEvent = {
   at: Date;
   receivedAt: Date;
   wamid: Wamid | undefined;
-  event: { kind: "message"; content: MessageContent; replyToTemplate?: { category: string } } | { kind: "preference"; value: string } | { kind: "echo" } | { kind: "handover" };
+  event:
+    | { kind: "message"; content: MessageContent; replyToTemplate?: { category: string } }
+    | { kind: "preference"; value: string }
+    | { kind: "echo" }
+    | { kind: "handover" };
   isReplay: boolean;
 };
 
 export type HistoryEntry = { who: "customer" | "business"; text: string; at: Date };
 
-export type HeldAnswer = { id: string; turnId: TurnId; createdAt: Date; agentVersion: string; isTextKept: boolean; questions: EventId[]; questionTexts: string[] };
+export type HeldAnswer = {
+  id: string;
+  turnId: TurnId;
+  createdAt: Date;
+  agentVersion: string;
+  isTextKept: boolean;
+  questions: EventId[];
+  questionTexts: string[];
+};
 
 export type TurnFacts = {
   now: Date;
@@ -88,7 +124,15 @@ export type TurnFacts = {
 };
 
 /** A line for the ledger; `sourceKey` makes it unique per event, so a retaken turn writes it once. */
-export type ConsentLine = { act: ConsentAct; scope: SuppressionScope; source: ConsentSource; at: Date; sourceKey: string; rule?: string; language?: string };
+export type ConsentLine = {
+  act: ConsentAct;
+  scope: SuppressionScope;
+  source: ConsentSource;
+  at: Date;
+  sourceKey: string;
+  rule?: string;
+  language?: string;
+};
 
 /** A message on its way to the outbox, with the gate's word as of now. */
 export type OutboxLine = {
@@ -104,7 +148,15 @@ export type OutboxLine = {
 
 export type NoticeLine = { kind: string; dedupeKey: string; detail: Record<string, string | number | boolean> };
 
-export type TurnRecord = { step: string; type: string; reason: TurnReason | OutboxReason; facts: unknown; verdicts: Verdict[]; usage?: Usage; latencyMs: number };
+export type TurnRecord = {
+  step: string;
+  type: string;
+  reason: TurnReason | OutboxReason;
+  facts: unknown;
+  verdicts: Verdict[];
+  usage?: Usage;
+  latencyMs: number;
+};
 
 export type TurnEffects = {
   records: TurnRecord[];
@@ -162,7 +214,16 @@ export type SendingPlan =
   | { type: "wait" };
 
 export type Marked =
-  | { type: "sending"; attemptId: AttemptId; cleared: Cleared; content: Content; recipient: Recipient; phoneNumberId: string; merchantId: MerchantId; replyTo?: Wamid }
+  | {
+      type: "sending";
+      attemptId: AttemptId;
+      cleared: Cleared;
+      content: Content;
+      recipient: Recipient;
+      phoneNumberId: string;
+      merchantId: MerchantId;
+      replyTo?: Wamid;
+    }
   | { type: "not-now"; reason: OutboxReason | "gone" };
 
 export type Recipient = { waId?: string; bsuid?: string };
@@ -176,7 +237,11 @@ export type SendOutcome =
 
 export type OutboxPort = {
   markSending: (row: DueRow, decide: (facts: RowFacts) => SendingPlan) => Promise<Marked>;
-  recordOutcome: (marked: Extract<Marked, { type: "sending" }>, outcome: SendOutcome, decide: (attempt: Attempt, now: Date) => StatusEffect) => Promise<void>;
+  recordOutcome: (
+    marked: Extract<Marked, { type: "sending" }>,
+    outcome: SendOutcome,
+    decide: (attempt: Attempt, now: Date) => StatusEffect,
+  ) => Promise<void>;
 };
 
 export type GraphPort = {
@@ -188,7 +253,13 @@ export type GraphPort = {
 
 // understanding and speaking
 
-export type MatchContext = { lastMarketingAt: boolean; isOrderOpen: boolean; areOptionsOffered: boolean; country: string | undefined; languages: readonly string[] };
+export type MatchContext = {
+  lastMarketingAt: boolean;
+  isOrderOpen: boolean;
+  areOptionsOffered: boolean;
+  country: string | undefined;
+  languages: readonly string[];
+};
 
 export type GuardPort = {
   /** Every intent of a text, strongest first; local, synchronous, no model and no language guess can veto it. */
@@ -199,14 +270,47 @@ export type GuardPort = {
   check: (text: string, direction: "inbound" | "outbound") => Promise<Verdict>;
 };
 
-export type AgentRequest = { merchant: TurnFacts["merchant"]; turnId: TurnId; language: string; customerName: string | undefined; history: HistoryEntry[]; question: string; notes: string[] };
+export type AgentRequest = {
+  merchant: TurnFacts["merchant"];
+  turnId: TurnId;
+  language: string;
+  customerName: string | undefined;
+  history: HistoryEntry[];
+  question: string;
+  notes: string[];
+};
 
-export type AgentPort = { version: (merchant: TurnFacts["merchant"]) => string; draft: (request: AgentRequest, signal: AbortSignal) => Promise<{ draft: Draft; usage: Usage | undefined }> };
+export type AgentPort = {
+  version: (merchant: TurnFacts["merchant"]) => string;
+  draft: (request: AgentRequest, signal: AbortSignal) => Promise<{ draft: Draft; usage: Usage | undefined }>;
+};
 
 export type SentenceKey = string;
 export type SentencesPort = { say: (key: SentenceKey, language: string, values?: Record<string, string>) => string };
 
 /** Turns a draft into WhatsApp messages: Markdown to WhatsApp's own marks, Meta's lengths, one message unless it must split. */
 export type RenderPort = { messages: (draft: Extract<Draft, { type: "answer" }>) => Content[] };
+
+// the workers' side of the leases
+
+export type SenderLease = { phoneId: PhoneId; token: string; mps: number };
+
+export type SendSource = {
+  /** Numbers with due rows whose sender's lease is free. */
+  claimSenders: (limit: number) => Promise<SenderLease[]>;
+  extend: (leases: readonly SenderLease[]) => Promise<ReadonlySet<string>>;
+  release: (leases: readonly SenderLease[]) => Promise<void>;
+  /** Heads of lanes and business-initiated rows that are due now. */
+  dueRows: (phoneId: PhoneId, limit: number) => Promise<DueRow[]>;
+};
+
+export type Beat = { conversationId: ConversationId; token: LeaseToken; lastSeq: number; fenceSeq: number };
+
+/** What the turn worker needs of the mailbox beyond the path's own port. */
+export type TurnSource = {
+  claim: (limit: number) => Promise<Claim[]>;
+  heartbeat: (claims: readonly Claim[]) => Promise<Map<ConversationId, Beat>>;
+  releaseAll: (claims: readonly Claim[]) => Promise<void>;
+};
 
 export type { AccountEvent, Author, TemplateEvent };

@@ -24,7 +24,10 @@ export function seal(key: Key, place: Place, plain: Buffer | string): Buffer {
 /** The id of the key that a ciphertext was sealed with. */
 export function sealedWith(sealed: Uint8Array): string {
   if (sealed[0] !== FORMAT || sealed.length < HEADER + TAG)
-    throw new EsekError("crypto/format", "A stored value is not in the format this build writes. Was the column changed by hand?");
+    throw new EsekError(
+      "crypto/format",
+      "A stored value is not in the format this build writes. Was the column changed by hand?",
+    );
   const hex = Buffer.from(sealed.subarray(1, 17)).toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
@@ -38,7 +41,10 @@ export function open(key: Key, place: Place, sealed: Uint8Array): Buffer {
   try {
     return Buffer.concat([decipher.update(bytes.subarray(HEADER, bytes.length - TAG)), decipher.final()]);
   } catch {
-    throw new EsekError("crypto/sealed", `A value of ${place.table}.${place.column} does not open with its key: moved to another row, or damaged.`);
+    throw new EsekError(
+      "crypto/sealed",
+      `A value of ${place.table}.${place.column} does not open with its key: moved to another row, or damaged.`,
+    );
   }
 }
 

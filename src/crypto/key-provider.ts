@@ -1,5 +1,5 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EsekError } from "../errors.ts";
 import { keyFingerprint, open, type Place, seal } from "./envelope.ts";
@@ -55,5 +55,8 @@ export function writeKey(file: string, key: Buffer): void {
 function readKey(file: string): Buffer {
   const key = Buffer.from(readFileSync(file, "utf8").trim(), "base64");
   if (key.length === 32) return key;
-  throw new EsekError("crypto/master-key", `${file} does not hold 32 bytes in base64. Restore it from a copy; without it nothing stored can be read.`);
+  throw new EsekError(
+    "crypto/master-key",
+    `${file} does not hold 32 bytes in base64. Restore it from a copy; without it nothing stored can be read.`,
+  );
 }

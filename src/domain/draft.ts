@@ -1,35 +1,65 @@
+import { z } from "zod";
+
 /** Why a message leaves. Taken from the template's current category for templates, never from the caller. */
 export type Purpose = "reply" | "opt-out-confirmation" | "utility" | "authentication" | "marketing";
 
 /** Who wrote it: the merchant's agent, one of our fixed sentences, a person, or the business API. */
 export type Author = "agent" | "fixed" | "human" | "api";
 
-/** Components of a template send in our words; `whatsapp/` turns them into Meta's. */
-export type TemplateParameter =
-  | { type: "text"; text: string; name?: string }
-  | { type: "currency"; fallback: string; code: string; amount1000: number }
-  | { type: "date-time"; fallback: string }
-  | { type: "image" | "video" | "document"; id?: string; link?: string; filename?: string }
-  | { type: "location"; latitude: number; longitude: number; name?: string; address?: string };
+const index = z.number().int().min(0).max(9);
 
-export type TemplateButton =
-  | { type: "quick-reply"; index: number; payload: string }
-  | { type: "url"; index: number; text: string }
-  | { type: "copy-code"; index: number; code: string }
-  | { type: "flow"; index: number; token?: string; data?: unknown }
-  | { type: "catalog"; index: number; thumbnailProductId?: string };
+export const templateParameterSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text"), text: z.string().max(4096), name: z.string().optional() }),
+  z.strictObject({
+    type: z.literal("currency"),
+    fallback: z.string(),
+    code: z.string().length(3),
+    amount1000: z.number().int(),
+  }),
+  z.strictObject({ type: z.literal("date-time"), fallback: z.string() }),
+  z.strictObject({
+    type: z.enum(["image", "video", "document"]),
+    id: z.string().optional(),
+    link: z.url().optional(),
+    filename: z.string().optional(),
+  }),
+  z.strictObject({
+    type: z.literal("location"),
+    latitude: z.number(),
+    longitude: z.number(),
+    name: z.string().optional(),
+    address: z.string().optional(),
+  }),
+]);
 
-export type TemplateCard = { header?: TemplateParameter; body?: TemplateParameter[]; buttons?: TemplateButton[] };
+export const templateButtonSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("quick-reply"), index, payload: z.string().max(256) }),
+  z.strictObject({ type: z.literal("url"), index, text: z.string().max(2000) }),
+  z.strictObject({ type: z.literal("copy-code"), index, code: z.string().max(20) }),
+  z.strictObject({ type: z.literal("flow"), index, token: z.string().optional(), data: z.unknown().optional() }),
+  z.strictObject({ type: z.literal("catalog"), index, thumbnailProductId: z.string().optional() }),
+]);
 
-export type TemplateSend = {
-  name: string;
-  language: string;
-  header?: TemplateParameter[];
-  body?: TemplateParameter[];
-  buttons?: TemplateButton[];
-  limitedTimeOfferMs?: number;
-  cards?: TemplateCard[];
-};
+const cardSchema = z.strictObject({
+  header: templateParameterSchema.optional(),
+  body: z.array(templateParameterSchema).optional(),
+  buttons: z.array(templateButtonSchema).optional(),
+});
+
+/** A template send in our words, with all component kinds; `whatsapp/` turns it into Meta's. */
+export const templateSendSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9_]{1,512}$/),
+  language: z.string().min(2).max(10),
+  header: z.array(templateParameterSchema).optional(),
+  body: z.array(templateParameterSchema).optional(),
+  buttons: z.array(templateButtonSchema).optional(),
+  limitedTimeOfferMs: z.number().int().optional(),
+  cards: z.array(cardSchema).max(10).optional(),
+});
+
+export type TemplateParameter = z.infer<typeof templateParameterSchema>;
+export type TemplateButton = z.infer<typeof templateButtonSchema>;
+export type TemplateSend = z.infer<typeof templateSendSchema>;
 
 /** One WhatsApp message that we may send. Lengths are Meta's: text 4,096, button body 1,024, titles 20 / 24. */
 export type Content =
@@ -40,7 +70,12 @@ export type Content =
 
 /** What the agent wants to happen, before any guard or gate has seen it. */
 export type Draft =
-  | { type: "answer"; text: string; buttons?: { id: string; title: string }[]; list?: { button: string; rows: { id: string; title: string; description?: string }[] } }
+  | {
+      type: "answer";
+      text: string;
+      buttons?: { id: string; title: string }[];
+      list?: { button: string; rows: { id: string; title: string; description?: string }[] };
+    }
   | { type: "hand-off"; text?: string }
   | { type: "end" };
 

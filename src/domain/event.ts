@@ -17,7 +17,14 @@ type Base = {
 /** What a customer can send, in our words. `unsupported` keeps the name Meta gave it. */
 export type MessageContent =
   | { type: "text"; text: string }
-  | { type: "image" | "video" | "audio" | "document" | "sticker"; mediaId: string; mimeType?: string; caption?: string; filename?: string; isVoice?: boolean }
+  | {
+      type: "image" | "video" | "audio" | "document" | "sticker";
+      mediaId: string;
+      mimeType?: string;
+      caption?: string;
+      filename?: string;
+      isVoice?: boolean;
+    }
   | { type: "location"; latitude: number; longitude: number; name?: string; address?: string }
   | { type: "contacts"; names: string[]; phones: string[]; isAnswerToRequest: boolean }
   | { type: "button"; text: string; payload: string }
@@ -26,7 +33,12 @@ export type MessageContent =
   | { type: "flow-reply"; name?: string; response: unknown }
   | { type: "call-permission"; isAccepted: boolean }
   | { type: "reaction"; target: Wamid; emoji: string }
-  | { type: "order"; catalogId?: string; text?: string; items: { id: string; quantity: number; price?: number; currency?: string }[] }
+  | {
+      type: "order";
+      catalogId?: string;
+      text?: string;
+      items: { id: string; quantity: number; price?: number; currency?: string }[];
+    }
   | { type: "system"; change: string; previous: Person; current: Person }
   | { type: "edit"; target: Wamid; content: MessageContent }
   | { type: "revoke"; target: Wamid }
@@ -63,7 +75,13 @@ export type StatusEvent = Base & {
   pricing?: { category?: string; type?: string };
 };
 
-export type PreferenceEvent = Base & { kind: "preference"; from: Person; category: string; value: "stop" | "resume" | "signup" | "unsupported"; signupId?: string };
+export type PreferenceEvent = Base & {
+  kind: "preference";
+  from: Person;
+  category: string;
+  value: "stop" | "resume" | "signup" | "unsupported";
+  signupId?: string;
+};
 
 /** A person answered from the WhatsApp Business app: the chat is in human hands. */
 export type EchoEvent = Base & { kind: "echo"; wamid: Wamid; to: Person; content: MessageContent };
@@ -96,7 +114,12 @@ export type AccountEvent = Base & {
 };
 
 /** Kept for the record and acted on by nobody here: calls, history, synced contacts, clicks, value-level errors, unknown fields. */
-export type OtherEvent = Base & { kind: "history" | "call" | "contact-sync" | "user-action" | "value-errors" | "automatic" | "group" | "unsupported"; name: string; from?: Person; opensWindow?: boolean };
+export type OtherEvent = Base & {
+  kind: "history" | "call" | "contact-sync" | "user-action" | "value-errors" | "automatic" | "group" | "unsupported";
+  name: string;
+  from?: Person;
+  opensWindow?: boolean;
+};
 
 export type WebhookEvent =
   | MessageEvent

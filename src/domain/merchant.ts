@@ -2,11 +2,15 @@ import { z } from "zod";
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "expected a time of day such as 09:00");
 const language = z.string().regex(/^[a-z]{2,3}(-[A-Za-z]{2,4})?$/, "expected a language tag such as en, he or pt-BR");
-const environmentName = z.string().regex(/^[A-Z][A-Z0-9_]*$/, "expected the name of an environment variable such as ACME_TOKEN");
+const environmentName = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]*$/, "expected the name of an environment variable such as ACME_TOKEN");
 
 const number = z.strictObject({
   id: z.string().regex(/^\d{5,20}$/, "expected Meta's phone number id: digits, in quotes"),
-  display: z.string().regex(/^\+[\d\s()-]{6,24}$/, "expected the number with its country code, such as +972 50 000 0000"),
+  display: z
+    .string()
+    .regex(/^\+[\d\s()-]{6,24}$/, "expected the number with its country code, such as +972 50 000 0000"),
   coexistence: z.boolean().default(false),
 });
 
@@ -39,13 +43,27 @@ export const merchantSchema = z.strictObject({
   fallbackTemplates: z.strictObject({ answerReady: z.string().min(1).optional() }).default({}),
   /** Marketing leaves only between `from` and `to` in the recipient's zone. May only tighten the country's rule. */
   sendWindow: z.strictObject({ from: time, to: time }).optional(),
-  caps: z.strictObject({ perDay: z.number().int().min(0).max(1), perWeek: z.number().int().min(0).max(3), perMonth: z.number().int().min(0).max(8) }).default({ perDay: 1, perWeek: 3, perMonth: 8 }),
-  burst: z.strictObject({ windowMs: z.number().int().min(0).max(10_000).default(1200), capMs: z.number().int().min(0).max(60_000).default(8000) }).default({ windowMs: 1200, capMs: 8000 }),
+  caps: z
+    .strictObject({
+      perDay: z.number().int().min(0).max(1),
+      perWeek: z.number().int().min(0).max(3),
+      perMonth: z.number().int().min(0).max(8),
+    })
+    .default({ perDay: 1, perWeek: 3, perMonth: 8 }),
+  burst: z
+    .strictObject({
+      windowMs: z.number().int().min(0).max(10_000).default(1200),
+      capMs: z.number().int().min(0).max(60_000).default(8000),
+    })
+    .default({ windowMs: 1200, capMs: 8000 }),
   humanIdleHours: z.number().min(0.1).max(168).default(12),
 });
 
 /** The file, with the texts of the files it names read in. */
-export type MerchantConfig = z.infer<typeof merchantSchema> & { promptText: string; knowledgeTexts: { file: string; text: string }[] };
+export type MerchantConfig = z.infer<typeof merchantSchema> & {
+  promptText: string;
+  knowledgeTexts: { file: string; text: string }[];
+};
 
 /** The name a customer of this language reads. */
 export function businessName(config: Pick<MerchantConfig, "name" | "names">, languageTag: string): string {

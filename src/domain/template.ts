@@ -1,7 +1,13 @@
 export type TemplateCategory = "MARKETING" | "UTILITY" | "AUTHENTICATION";
 
 /** A template as Meta holds it. Sendable only while `status` is APPROVED; both words are open sets. */
-export type Template = { name: string; language: string; category: string; status: string; components: TemplateComponent[] };
+export type Template = {
+  name: string;
+  language: string;
+  category: string;
+  status: string;
+  components: TemplateComponent[];
+};
 
 export type TemplateComponent = {
   type: string;

@@ -17,9 +17,23 @@ export type Verdict = {
 };
 
 /** A verdict for our own fixed sentences, cleared when they were written. */
-export const PRE_CLEARED: Verdict = { verdict: "clear", score: 0, rule: "pre-cleared", checks: [], coverage: "full", version: "fixed" };
+export const PRE_CLEARED: Verdict = {
+  verdict: "clear",
+  score: 0,
+  rule: "pre-cleared",
+  checks: [],
+  coverage: "full",
+  version: "fixed",
+};
 
 /** What a check that could not finish says. */
 export function undetermined(rule: string, version = "none"): Verdict {
-  return { verdict: "undetermined", score: 0, rule, checks: [{ check: "content", verdict: "undetermined", score: 0, rule }], coverage: "partial", version };
+  return {
+    verdict: "undetermined",
+    score: 0,
+    rule,
+    checks: [{ check: "content", verdict: "undetermined", score: 0, rule }],
+    coverage: "partial",
+    version,
+  };
 }

@@ -9,7 +9,9 @@ const WORDS =
 export const COURTESY: ReadonlySet<string> = new Set(WORDS.split(" ").map((word) => normalise(word)));
 
 const NEGATORS: ReadonlySet<string> = new Set(
-  ("don't dont not never no won't shouldn't didn't doesn't nicht kein keine nie no nunca jamás não nem ne n' pas jamais non mai niet geen не нет ни никогда nie değil olmaz אל לא בלי لا ما مش مو لم لن ليس jangan bukan tidak ei älä inte ikke nem nu đừng không नहीं मत ना nahi mat na nu не не").split(" ").map((word) => normalise(word)),
+  "don't dont not never no won't shouldn't didn't doesn't nicht kein keine nie no nunca jamás não nem ne n' pas jamais non mai niet geen не нет ни никогда nie değil olmaz אל לא בלי لا ما مش مو لم لن ليس jangan bukan tidak ei älä inte ikke nem nu đừng không नहीं मत ना nahi mat na nu не не"
+    .split(" ")
+    .map((word) => normalise(word)),
 );
 
 /** "don't stop sending me updates": a negator just before a stop phrase turns it around. */

@@ -6,7 +6,16 @@ import { isUnspaced, normalise, tokens } from "./normalise.ts";
 import { languagesIn, readTsv } from "./rows.ts";
 import { TokenIndex } from "./token-index.ts";
 
-type Row = { language: string; intent: Intent; kind: "keyword" | "phrase" | "negative"; text: string; isStrong: boolean; isLanguageOnly: boolean; scope: SuppressionScope | undefined; isEmoji: boolean };
+type Row = {
+  language: string;
+  intent: Intent;
+  kind: "keyword" | "phrase" | "negative";
+  text: string;
+  isStrong: boolean;
+  isLanguageOnly: boolean;
+  scope: SuppressionScope | undefined;
+  isEmoji: boolean;
+};
 
 const SCORE = { strong: 1, phrase: 0.95, weakInContext: 0.85, weak: 0.6 };
 /** A phrase inside a longer message is a command only up to this many words around it; then it is a story. */
@@ -43,7 +52,7 @@ export class IntentMatcher {
     const best = new Map<Intent, IntentMatch>();
     for (const match of found) {
       const known = best.get(match.intent);
-      if (!known || match.score > known.score || (match.score === known.score && match.scope === "all")) best.set(match.intent, match);
+      if (!known || isBetter(match, known, context)) best.set(match.intent, match);
     }
     if (best.has("opt_out")) best.delete("ask");
     if (best.has("opt_out") && best.has("opt_in")) best.delete("opt_in");
@@ -56,7 +65,12 @@ export class IntentMatcher {
     return this.match(text, ANY_CONTEXT).some((match) => match.intent !== "none");
   }
 
-  #matchKeyword(text: string, words: readonly string[], plain: readonly string[], context: MatchContext): IntentMatch[] {
+  #matchKeyword(
+    text: string,
+    words: readonly string[],
+    plain: readonly string[],
+    context: MatchContext,
+  ): IntentMatch[] {
     const keys = words.length === 0 ? [keyOf(text, true)] : [...new Set([join(words), join(plain)])];
     const rows = keys.flatMap((key) => this.#keywords.get(key) ?? []);
     return rows.flatMap((row) => weigh(row, words, context) ?? []);
@@ -70,21 +84,72 @@ export class IntentMatcher {
       for (const { row, start, length } of this.#phrases.find(sequence)) {
         if (sequence.length - length > MAX_AROUND && row.intent !== "crisis") continue;
         if (row.intent === "opt_out" && isNegated(sequence, start)) continue;
-        if (negatives.some((negative) => negative.row.intent === row.intent && sequence === words && negative.start <= start && negative.start + negative.length >= start + length)) continue;
+        if (
+          negatives.some(
+            (negative) =>
+              negative.row.intent === row.intent &&
+              sequence === words &&
+              negative.start <= start &&
+              negative.start + negative.length >= start + length,
+          )
+        )
+          continue;
         const isWhole = length >= sequence.filter((word) => !COURTESY.has(word)).length;
-        matches.push({ intent: row.intent, scope: row.scope, rule: `${row.language}:phrase:${row.text}`, score: SCORE.phrase, language: row.language, isWhole });
+        matches.push({
+          intent: row.intent,
+          scope: row.scope,
+          rule: `${row.language}:phrase:${row.text}`,
+          score: SCORE.phrase,
+          language: row.language,
+          isWhole,
+        });
       }
     }
     return matches;
   }
 }
 
-const PRIORITY: Intent[] = ["opt_out", "ask", "opt_in", "crisis", "help", "handoff", "bot_query", "data_request", "none"];
-const ANY_CONTEXT: MatchContext = { lastMarketingAt: true, isOrderOpen: false, areOptionsOffered: false, country: undefined, languages: [] };
+/** Higher score, then the wider stop; a word that many languages share is taken in the person's own, or in none. */
+function isBetter(match: IntentMatch, known: IntentMatch, context: MatchContext): boolean {
+  if (match.score !== known.score) return match.score > known.score;
+  if (match.scope !== known.scope) return match.scope === "all";
+  return languageRank(match, context) < languageRank(known, context);
+}
+
+function languageRank(match: IntentMatch, context: MatchContext): number {
+  const index = context.languages.findIndex((tag) => tag.split("-")[0] === match.language?.split("-")[0]);
+  if (index >= 0) return index;
+  return match.language === "und" ? 50 : 100;
+}
+
+const PRIORITY: Intent[] = [
+  "opt_out",
+  "ask",
+  "opt_in",
+  "crisis",
+  "help",
+  "handoff",
+  "bot_query",
+  "data_request",
+  "none",
+];
+const ANY_CONTEXT: MatchContext = {
+  lastMarketingAt: true,
+  isOrderOpen: false,
+  areOptionsOffered: false,
+  country: undefined,
+  languages: [],
+};
 
 /** A weak keyword needs its moment: the last thing the business started was marketing. Otherwise the person is asked. */
 function weigh(row: Row, words: readonly string[], context: MatchContext): IntentMatch | undefined {
-  const base = { intent: row.intent, scope: row.scope, rule: `${row.language}:keyword:${row.text}`, language: row.language, isWhole: true };
+  const base = {
+    intent: row.intent,
+    scope: row.scope,
+    rule: `${row.language}:keyword:${row.text}`,
+    language: row.language,
+    isWhole: true,
+  };
   if (row.intent !== "opt_out") {
     if (row.intent === "opt_in" && !row.isStrong) return undefined;
     return { ...base, score: row.isStrong ? SCORE.strong : SCORE.weakInContext };
@@ -107,7 +172,10 @@ const COUNTRY_LANGUAGES: Record<string, string[]> = {
 }; // biome-ignore format: a table reads as a table
 
 function candidates(context: MatchContext): Set<string> {
-  return new Set([...context.languages.map((tag) => tag.split("-")[0]!), ...(COUNTRY_LANGUAGES[context.country ?? ""] ?? [])]);
+  return new Set([
+    ...context.languages.map((tag) => tag.split("-")[0]!),
+    ...(COUNTRY_LANGUAGES[context.country ?? ""] ?? []),
+  ]);
 }
 
 function keyOf(text: string, isEmoji: boolean): string {
@@ -121,14 +189,34 @@ function join(words: readonly string[]): string {
 function loadRows(): Row[] {
   const all = new Set(readTsv("opt-out/scope-all.tsv").map((row) => keyOf(row.text!, false)));
   const optOut = languagesIn("opt-out").flatMap((language) =>
-    readTsv(`opt-out/${language}.tsv`).map((row) => asRow({ language, intent: row.kind === "resubscribe" ? "opt_in" : "opt_out", kind: row.kind === "resubscribe" ? "keyword" : row.kind!, text: row.text!, note: row.note! }, all)),
+    readTsv(`opt-out/${language}.tsv`).map((row) =>
+      asRow(
+        {
+          language,
+          intent: row.kind === "resubscribe" ? "opt_in" : "opt_out",
+          kind: row.kind === "resubscribe" ? "keyword" : row.kind!,
+          text: row.text!,
+          note: row.note!,
+        },
+        all,
+      ),
+    ),
   );
-  const extra = readTsv("opt-out/scope-all.tsv").map((row) => asRow({ language: row.language!, intent: "opt_out", kind: "phrase", text: row.text!, note: "" }, all));
-  const others = ["intents/intents.tsv", "intents/crisis.tsv"].flatMap((file) => readTsv(file).map((row) => asRow({ language: row.language!, intent: row.intent!, kind: row.kind!, text: row.text!, note: row.note! }, all)));
+  const extra = readTsv("opt-out/scope-all.tsv").map((row) =>
+    asRow({ language: row.language!, intent: "opt_out", kind: "phrase", text: row.text!, note: "" }, all),
+  );
+  const others = ["intents/intents.tsv", "intents/crisis.tsv"].flatMap((file) =>
+    readTsv(file).map((row) =>
+      asRow({ language: row.language!, intent: row.intent!, kind: row.kind!, text: row.text!, note: row.note! }, all),
+    ),
+  );
   return [...optOut, ...extra, ...others];
 }
 
-function asRow(row: { language: string; intent: string; kind: string; text: string; note: string }, all: Set<string>): Row {
+function asRow(
+  row: { language: string; intent: string; kind: string; text: string; note: string },
+  all: Set<string>,
+): Row {
   const isEmoji = tokens(normalise(row.text)).length === 0;
   const isOptOut = row.intent === "opt_out";
   return {

@@ -11,7 +11,10 @@ const SCRIPTS: [RegExp, (text: string) => string | undefined][] = [
   [/\p{sc=Bengali}/gu, () => "bn"],
   [/\p{sc=Greek}/gu, () => "el"],
   [/\p{sc=Ethiopic}/gu, () => "am"],
-  [/\p{sc=Cyrillic}/gu, (text) => (/[іїєґ]/iu.test(text) ? "uk" : /[ђјљњћџ]/iu.test(text) ? "sr" : /[ыэё]/iu.test(text) ? "ru" : undefined)],
+  [
+    /\p{sc=Cyrillic}/gu,
+    (text) => (/[іїєґ]/iu.test(text) ? "uk" : /[ђјљњћџ]/iu.test(text) ? "sr" : /[ыэё]/iu.test(text) ? "ru" : undefined),
+  ],
 ];
 
 const LATIN: Record<string, string> = {
@@ -33,7 +36,9 @@ export function detectLanguage(text: string, hints: readonly string[]): string |
     if (count > best.count) best = { count, tag: tagOf(text) ?? hintOf(hints, ["ru", "uk", "bg", "sr"]) ?? "ru" };
   }
   if (best.count >= letters * 0.3) return best.tag === "ar" ? (hintOf(hints, ["ar", "fa", "ur"]) ?? "ar") : best.tag;
-  const latinHints = hints.filter((tag) => Object.values(LATIN).some((known) => known.split("-")[0] === tag.split("-")[0]));
+  const latinHints = hints.filter((tag) =>
+    Object.values(LATIN).some((known) => known.split("-")[0] === tag.split("-")[0]),
+  );
   if (letters < MIN_LETTERS) return undefined;
   const ranked = francAll(text, { only: Object.keys(LATIN), minLength: 3 }).filter(([code]) => code !== "und");
   const [first, second] = ranked;

@@ -1,6 +1,8 @@
-const IGNORABLE = /[\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0]/gu;
+const IGNORABLE =
+  /[\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0]/gu;
 /** Hebrew niqqud and cantillation, Arabic tashkeel and tatweel. Other marks carry meaning (Vietnamese tones, Indic vowels) and stay. */
-const OPTIONAL_MARKS = /[\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED]/gu;
+const OPTIONAL_MARKS =
+  /[\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED]/gu;
 
 const LETTERS: Record<string, string> = {
   أ: "ا", إ: "ا", آ: "ا", ٱ: "ا", ى: "ي", ی: "ي", ئ: "ي", ؤ: "و", ة: "ه", ک: "ك", "’": "'", "‘": "'", ʼ: "'", "`": "'", "´": "'", "״": '"', "׳": "'", ı: "i",
@@ -19,12 +21,19 @@ export function normalise(text: string): string {
     .replace(IGNORABLE, "")
     .replace(OPTIONAL_MARKS, "")
     .replace(LETTER, (letter) => LETTERS[letter]!)
-    .replace(/[\u0660-\u0669\u06F0-\u06F9\u0966-\u096F\u09E6-\u09EF]/gu, (digit) => String((digit.codePointAt(0)! & 0xf) % 10 === (digit.codePointAt(0)! & 0xf) ? digit.codePointAt(0)! & 0xf : (digit.codePointAt(0)! - 6) & 0xf));
+    .replace(/[\u0660-\u0669\u06F0-\u06F9\u0966-\u096F\u09E6-\u09EF]/gu, (digit) =>
+      String(
+        (digit.codePointAt(0)! & 0xf) % 10 === (digit.codePointAt(0)! & 0xf)
+          ? digit.codePointAt(0)! & 0xf
+          : (digit.codePointAt(0)! - 6) & 0xf,
+      ),
+    );
 }
 
 /** Scripts written without spaces: every character is a token of its own, so that a phrase still matches as a sequence. */
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
-const TOKEN = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]\p{M}*|[\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}][\p{M}]*|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])[\p{L}\p{N}\p{M}])+(?:['"](?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}])+)*/gu;
+const TOKEN =
+  /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]\p{M}*|[\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}][\p{M}]*|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])[\p{L}\p{N}\p{M}])+(?:['"](?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}])+)*/gu;
 
 /** Words (whole, never parts of words) of a normalised text; apostrophes stay inside a word. */
 export function tokens(normalised: string): string[] {

@@ -11,7 +11,11 @@ export function readTsv(file: string): Record<string, string>[] {
   return lines.slice(1).flatMap((line, index) => {
     if (line === "") return [];
     const cells = line.split("\t");
-    if (cells.length > header.length) throw new EsekError("guardrails/row", `guardrails/${file}:${index + 2} has ${cells.length} columns; expected ${header.join(", ")}.`);
+    if (cells.length > header.length)
+      throw new EsekError(
+        "guardrails/row",
+        `guardrails/${file}:${index + 2} has ${cells.length} columns; expected ${header.join(", ")}.`,
+      );
     return [Object.fromEntries(header.map((name, column) => [name, cells[column] ?? ""]))];
   });
 }

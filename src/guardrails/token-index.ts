@@ -22,7 +22,13 @@ export class TokenIndex<Row> {
     const parts = partsOf(text);
     const first = parts[0];
     if (!first) return;
-    const map = first.startsFree ? (first.endsFree ? this.#cliticPrefix : this.#clitic) : first.endsFree ? this.#prefix : this.#exact;
+    const map = first.startsFree
+      ? first.endsFree
+        ? this.#cliticPrefix
+        : this.#clitic
+      : first.endsFree
+        ? this.#prefix
+        : this.#exact;
     const list = map.get(first.text);
     if (list) list.push({ row, parts });
     else map.set(first.text, [{ row, parts }]);
@@ -38,12 +44,16 @@ export class TokenIndex<Row> {
   #findAt(words: readonly string[], start: number, found: Found<Row>[]): void {
     const word = words[start]!;
     this.#check(this.#exact.get(word), words, start, found);
-    if (this.#prefix.size > 0) for (let end = 2; end <= word.length; end++) this.#check(this.#prefix.get(word.slice(0, end)), words, start, found);
+    if (this.#prefix.size > 0)
+      for (let end = 2; end <= word.length; end++)
+        this.#check(this.#prefix.get(word.slice(0, end)), words, start, found);
     if (this.#clitic.size + this.#cliticPrefix.size === 0) return;
     for (let skip = 0; skip <= CLITIC && skip < word.length - 1; skip++) {
       const rest = word.slice(skip);
       this.#check(this.#clitic.get(rest), words, start, found);
-      if (this.#cliticPrefix.size > 0) for (let end = 2; end <= rest.length; end++) this.#check(this.#cliticPrefix.get(rest.slice(0, end)), words, start, found);
+      if (this.#cliticPrefix.size > 0)
+        for (let end = 2; end <= rest.length; end++)
+          this.#check(this.#cliticPrefix.get(rest.slice(0, end)), words, start, found);
     }
   }
 
@@ -63,7 +73,12 @@ function partsOf(text: string): Part[] {
     const startsFree = chunk.startsWith("*");
     const endsFree = chunk.endsWith("*") && chunk.length > 1;
     const words = tokens(normalise(chunk.replaceAll("*", "")));
-    for (const [index, word] of words.entries()) parts.push({ text: word, startsFree: startsFree && index === 0, endsFree: endsFree && index === words.length - 1 });
+    for (const [index, word] of words.entries())
+      parts.push({
+        text: word,
+        startsFree: startsFree && index === 0,
+        endsFree: endsFree && index === words.length - 1,
+      });
   }
   return parts;
 }

@@ -50,7 +50,10 @@ export function standing(ledger: readonly ConsentEvent[]): Standing {
     }
   }
   return {
-    marketing: { isSuppressed: stopped !== "no" || isStoppedAtMeta, hasOptIn: marketing && stopped === "no" && !isStoppedAtMeta },
+    marketing: {
+      isSuppressed: stopped !== "no" || isStoppedAtMeta,
+      hasOptIn: marketing && stopped === "no" && !isStoppedAtMeta,
+    },
     utility: { isSuppressed: stopped === "all", hasOptIn: utility && stopped !== "all" },
     isStoppedAtMeta,
     isStoppedHere: stopped !== "no",

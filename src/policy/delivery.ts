@@ -1,7 +1,7 @@
-import type { AttemptId, ContactId, ConversationId, OutboxId } from "../domain/ids.ts";
 import type { Author, Purpose } from "../domain/draft.ts";
-import { backoffMs, pairBackoffMs, reactionTo } from "./send-errors.ts";
+import type { AttemptId, ContactId, ConversationId, OutboxId } from "../domain/ids.ts";
 import type { OutboxReason } from "./reasons.ts";
+import { backoffMs, pairBackoffMs, reactionTo } from "./send-errors.ts";
 
 /** One try at sending, as it stands under its lock. */
 export type Attempt = {
@@ -11,7 +11,16 @@ export type Attempt = {
   conversationId: ConversationId;
   state: "sending" | "accepted" | "rejected" | "unknown";
   statusRank: number;
-  row: { state: string; purpose: Purpose; author: Author; isTemplate: boolean; tries: number; isResent: boolean; isUs: boolean; newestInboundAt: Date | undefined };
+  row: {
+    state: string;
+    purpose: Purpose;
+    author: Author;
+    isTemplate: boolean;
+    tries: number;
+    isResent: boolean;
+    isUs: boolean;
+    newestInboundAt: Date | undefined;
+  };
   pairRefusals: number;
   isLatest: boolean;
 };
@@ -28,7 +37,12 @@ export type News =
 /** What the store does in the same transaction. Everything is absolute, so doing it twice changes nothing. */
 export type StatusEffect = {
   attempt?: { state?: Attempt["state"]; rank?: number; status?: string; errorCode?: number; isDuplicate?: boolean };
-  row?: { state: "queued" | "sending" | "unknown" | "accepted" | "failed" | "deferred"; reason: OutboxReason; sendAt?: Date; isResend?: boolean };
+  row?: {
+    state: "queued" | "sending" | "unknown" | "accepted" | "failed" | "deferred";
+    reason: OutboxReason;
+    sendAt?: Date;
+    isResend?: boolean;
+  };
   facts: Fact[];
   notices: { kind: string; code?: number }[];
 };
@@ -60,12 +74,26 @@ export function onNews(attempt: Attempt, news: News, now: Date): StatusEffect {
     case "status":
       return onStatus(attempt, news, now);
     case "refused":
-      return attempt.state === "sending" ? { ...refused(attempt, news.code, news.at, now), attempt: { state: "rejected", errorCode: news.code } } : nothing();
+      return attempt.state === "sending"
+        ? { ...refused(attempt, news.code, news.at, now), attempt: { state: "rejected", errorCode: news.code } }
+        : nothing();
     case "not-sent":
-      return attempt.state === "sending" ? { attempt: { state: "rejected" }, row: retryRow(attempt, { type: "retry", afterMs: 500, factor: 2, tries: 12 }, now), facts: [], notices: [] } : nothing();
+      return attempt.state === "sending"
+        ? {
+            attempt: { state: "rejected" },
+            row: retryRow(attempt, { type: "retry", afterMs: 500, factor: 2, tries: 12 }, now),
+            facts: [],
+            notices: [],
+          }
+        : nothing();
     case "unknown":
       return attempt.state === "sending"
-        ? { attempt: { state: "unknown" }, row: { state: "unknown", reason: "outcome-unknown", sendAt: new Date(now.getTime() + UNKNOWN_WAIT_MS) }, facts: [], notices: [] }
+        ? {
+            attempt: { state: "unknown" },
+            row: { state: "unknown", reason: "outcome-unknown", sendAt: new Date(now.getTime() + UNKNOWN_WAIT_MS) },
+            facts: [],
+            notices: [],
+          }
         : nothing();
     case "no-news-in-time":
       return settleUnknown(attempt, now);
@@ -87,23 +115,41 @@ function onStatus(attempt: Attempt, news: Extract<News, { type: "status" }>, now
 
 /** Meta has it. When the row was resent meanwhile, this one was the first of two. */
 function arrived(attempt: Attempt, change: NonNullable<StatusEffect["attempt"]>): StatusEffect {
-  const wasResent = !attempt.isLatest || (attempt.state === "unknown" && attempt.row.isResent && attempt.row.state !== "unknown");
+  const wasResent =
+    !attempt.isLatest || (attempt.state === "unknown" && attempt.row.isResent && attempt.row.state !== "unknown");
   if (wasResent) return { attempt: { ...change, isDuplicate: attempt.state === "unknown" }, facts: [], notices: [] };
   const isSettled = attempt.row.state === "accepted" || attempt.row.state === "failed";
-  return { attempt: change, ...(isSettled ? {} : { row: { state: "accepted", reason: "accepted" } }), facts: [], notices: [] };
+  return {
+    attempt: change,
+    ...(isSettled ? {} : { row: { state: "accepted", reason: "accepted" } }),
+    facts: [],
+    notices: [],
+  };
 }
 
 function settleUnknown(attempt: Attempt, now: Date): StatusEffect {
   if (attempt.state !== "unknown" || !attempt.isLatest || attempt.row.state !== "unknown") return nothing();
   if (attempt.row.isTemplate || attempt.row.isResent)
-    return { row: { state: "failed", reason: "outcome-unknown" }, facts: [], notices: [{ kind: "send-outcome-unknown" }] };
-  return { row: { state: "queued", reason: "resent-after-unknown", sendAt: now, isResend: true }, facts: [], notices: [] };
+    return {
+      row: { state: "failed", reason: "outcome-unknown" },
+      facts: [],
+      notices: [{ kind: "send-outcome-unknown" }],
+    };
+  return {
+    row: { state: "queued", reason: "resent-after-unknown", sendAt: now, isResend: true },
+    facts: [],
+    notices: [],
+  };
 }
 
 /** The error table at work, for a refusal and for a `failed` status alike. */
 function refused(attempt: Attempt, code: number, at: Date, now: Date): StatusEffect {
   const reaction = reactionTo(code);
-  const failed = (reason: OutboxReason, ...notices: StatusEffect["notices"]): StatusEffect => ({ row: { state: "failed", reason }, facts: [], notices });
+  const failed = (reason: OutboxReason, ...notices: StatusEffect["notices"]): StatusEffect => ({
+    row: { state: "failed", reason },
+    facts: [],
+    notices,
+  });
   switch (reaction.type) {
     case "retry": {
       const row = retryRow(attempt, reaction, now);
@@ -111,27 +157,60 @@ function refused(attempt: Attempt, code: number, at: Date, now: Date): StatusEff
     }
     case "pair-backoff": {
       const until = new Date(now.getTime() + pairBackoffMs(attempt.pairRefusals));
-      return { row: { state: "deferred", reason: "pair-limit", sendAt: until }, facts: [{ type: "pair-refused", until }], notices: [] };
+      return {
+        row: { state: "deferred", reason: "pair-limit", sendAt: until },
+        facts: [{ type: "pair-refused", until }],
+        notices: [],
+      };
     }
     case "reopen":
       // Believe Meta unless the customer wrote after that status: then the row is simply weighed again.
-      if (attempt.row.newestInboundAt && attempt.row.newestInboundAt > at) return { row: retryRow(attempt, { type: "retry", afterMs: 1000, factor: 2, tries: 4 }, now), facts: [], notices: [] };
-      return { row: { state: "queued", reason: "window-closed", sendAt: now }, facts: [{ type: "window-closed", at }], notices: [] };
+      if (attempt.row.newestInboundAt && attempt.row.newestInboundAt > at)
+        return {
+          row: retryRow(attempt, { type: "retry", afterMs: 1000, factor: 2, tries: 4 }, now),
+          facts: [],
+          notices: [],
+        };
+      return {
+        row: { state: "queued", reason: "window-closed", sendAt: now },
+        facts: [{ type: "window-closed", at }],
+        notices: [],
+      };
     case "once-after-a-day":
       if (attempt.row.isUs || attempt.row.tries > 1) return failed("never-send-again");
-      return { row: { state: "deferred", reason: "retry", sendAt: new Date(now.getTime() + 24 * 3_600_000) }, facts: [], notices: [] };
+      return {
+        row: { state: "deferred", reason: "retry", sendAt: new Date(now.getTime() + 24 * 3_600_000) },
+        facts: [],
+        notices: [],
+      };
     case "opt-out":
       return { row: { state: "failed", reason: "opted-out" }, facts: [{ type: "meta-opt-out", at }], notices: [] };
     case "recipient-unreachable":
-      return { row: { state: "failed", reason: "recipient-unreachable" }, facts: [{ type: "unreachable" }], notices: [] };
+      return {
+        row: { state: "failed", reason: "recipient-unreachable" },
+        facts: [{ type: "unreachable" }],
+        notices: [],
+      };
     case "token-broken":
-      return { row: { state: "deferred", reason: "token-broken", sendAt: new Date(now.getTime() + 60_000) }, facts: [{ type: "token-broken" }], notices: [{ kind: "token-broken", code }] };
+      return {
+        row: { state: "deferred", reason: "token-broken", sendAt: new Date(now.getTime() + 60_000) },
+        facts: [{ type: "token-broken" }],
+        notices: [{ kind: "token-broken", code }],
+      };
     case "number-paused": {
       const until = new Date(now.getTime() + 3_600_000);
-      return { row: { state: "deferred", reason: "number-paused", sendAt: until }, facts: [{ type: "number-paused", until }], notices: [{ kind: "number-paused", code }] };
+      return {
+        row: { state: "deferred", reason: "number-paused", sendAt: until },
+        facts: [{ type: "number-paused", until }],
+        notices: [{ kind: "number-paused", code }],
+      };
     }
     case "country-blocked":
-      return { row: { state: "failed", reason: "country-not-served" }, facts: [{ type: "country-blocked" }], notices: [{ kind: "country-blocked", code }] };
+      return {
+        row: { state: "failed", reason: "country-not-served" },
+        facts: [{ type: "country-blocked" }],
+        notices: [{ kind: "country-blocked", code }],
+      };
     case "fix-setup":
       return failed("setup-broken", { kind: "template-or-setup-broken", code });
     case "never":
@@ -139,7 +218,11 @@ function refused(attempt: Attempt, code: number, at: Date, now: Date): StatusEff
   }
 }
 
-function retryRow(attempt: Attempt, reaction: { type: "retry"; afterMs: number; factor: number; tries: number }, now: Date): NonNullable<StatusEffect["row"]> {
+function retryRow(
+  attempt: Attempt,
+  reaction: { type: "retry"; afterMs: number; factor: number; tries: number },
+  now: Date,
+): NonNullable<StatusEffect["row"]> {
   if (attempt.row.tries >= reaction.tries) return { state: "failed", reason: "attempts-exhausted" };
   return { state: "queued", reason: "retry", sendAt: new Date(now.getTime() + backoffMs(reaction, attempt.row.tries)) };
 }

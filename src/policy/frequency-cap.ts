@@ -15,7 +15,10 @@ export function frequencyCap(sentAt: readonly Date[], caps: Caps, now: Date): Da
   ];
   let until: number | undefined;
   for (const [spanMs, cap] of spans) {
-    const recent = sentAt.map((at) => at.getTime()).filter((at) => at > now.getTime() - spanMs).sort((a, b) => a - b);
+    const recent = sentAt
+      .map((at) => at.getTime())
+      .filter((at) => at > now.getTime() - spanMs)
+      .sort((a, b) => a - b);
     if (recent.length < cap) continue;
     const frees = cap === 0 ? now.getTime() + spanMs : recent[recent.length - cap]! + spanMs;
     until = Math.max(until ?? 0, frees);

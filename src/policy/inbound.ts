@@ -2,12 +2,34 @@ import type { ConsentSource, SuppressionScope } from "../domain/consent.ts";
 import type { MessageContent } from "../domain/event.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import type { Standing } from "./consent.ts";
-import { ANSWER_LATER_NO, ANSWER_LATER_YES, ASK_KEEP_PAYLOAD, ASK_STOP_PAYLOAD, HELD_ANSWER_PAYLOAD } from "./template-fallback.ts";
+import {
+  ANSWER_LATER_NO,
+  ANSWER_LATER_YES,
+  ASK_KEEP_PAYLOAD,
+  ASK_STOP_PAYLOAD,
+  HELD_ANSWER_PAYLOAD,
+} from "./template-fallback.ts";
 
-export type Intent = "opt_out" | "opt_in" | "ask" | "help" | "handoff" | "bot_query" | "data_request" | "crisis" | "none";
+export type Intent =
+  | "opt_out"
+  | "opt_in"
+  | "ask"
+  | "help"
+  | "handoff"
+  | "bot_query"
+  | "data_request"
+  | "crisis"
+  | "none";
 
 /** What the matcher says of a text. `isWhole`: nothing else was said, so nothing else is left to answer. */
-export type IntentMatch = { intent: Intent; scope?: SuppressionScope; rule: string; score: number; language?: string; isWhole: boolean };
+export type IntentMatch = {
+  intent: Intent;
+  scope?: SuppressionScope;
+  rule: string;
+  score: number;
+  language?: string;
+  isWhole: boolean;
+};
 
 /** One message of the turn, with what the local matcher and the guard said of it. */
 export type Said = {
@@ -24,8 +46,23 @@ export type Said = {
 };
 
 export type Command =
-  | { type: "opt-out"; said: Said; scope: SuppressionScope; source: ConsentSource; rule: string; language: string | undefined; isConfirmed: boolean }
-  | { type: "opt-in"; said: Said; source: ConsentSource; rule: string; language: string | undefined; isAnswered: boolean }
+  | {
+      type: "opt-out";
+      said: Said;
+      scope: SuppressionScope;
+      source: ConsentSource;
+      rule: string;
+      language: string | undefined;
+      isConfirmed: boolean;
+    }
+  | {
+      type: "opt-in";
+      said: Said;
+      source: ConsentSource;
+      rule: string;
+      language: string | undefined;
+      isAnswered: boolean;
+    }
   | { type: "ask"; said: Said; rule: string; language: string | undefined }
   | { type: "keep"; said: Said }
   | { type: "hand-off"; said: Said; rule: string }
@@ -61,7 +98,12 @@ export function commandsOf(batch: readonly Said[], facts: InboundFacts): Command
 }
 
 /** What else the batch asks: first the one that cannot wait, then the next; the agent only when nothing else applies. */
-export function decideInbound(batch: readonly Said[], commands: readonly Command[], verdict: Verdict | undefined, facts: InboundFacts): InboundAct {
+export function decideInbound(
+  batch: readonly Said[],
+  commands: readonly Command[],
+  verdict: Verdict | undefined,
+  facts: InboundFacts,
+): InboundAct {
   const rest = inTimeOrder(batch).filter((said) => isLeftToAnswer(said, commands) && !isOld(said, facts.now));
   const first = (intent: Intent) => rest.find((said) => said.intents.some((match) => match.intent === intent));
   const tap = rest.find((said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD);
@@ -74,9 +116,15 @@ export function decideInbound(batch: readonly Said[], commands: readonly Command
   const data = first("data_request");
   if (data) return { type: "data-request", said: data };
   if (rest.length === 0) return { type: "nothing" };
-  if (verdict?.verdict === "flagged") return { type: verdict.category === "self_harm" ? "crisis" : "prohibited", said: rest.at(-1)!, category: verdict.category };
+  if (verdict?.verdict === "flagged")
+    return {
+      type: verdict.category === "self_harm" ? "crisis" : "prohibited",
+      said: rest.at(-1)!,
+      category: verdict.category,
+    };
   if (verdict?.verdict === "undetermined") return { type: "undetermined", said: rest.at(-1)! };
-  if (tap && rest.every((said) => said === tap || textOfContent(said.content) === undefined)) return { type: "held-answer", said: tap };
+  if (tap && rest.every((said) => said === tap || textOfContent(said.content) === undefined))
+    return { type: "held-answer", said: tap };
   const readable = rest.filter((said) => textOfContent(said.content) !== undefined);
   return readable.length > 0 ? { type: "agent" } : { type: "cannot-read", said: rest.at(-1)! };
 }
@@ -86,7 +134,11 @@ export function isLeftToAnswer(said: Said, commands: readonly Command[]): boolea
   if (said.preference !== undefined) return false;
   const own = commands.filter((command) => command.said.id === said.id);
   if (own.length === 0) return isSpeech(said.content);
-  return own.every((command) => command.type === "opt-out" || command.type === "opt-in") && said.intents.some((match) => !match.isWhole && match.intent.startsWith("opt_")) && payloadOf(said.content) === undefined;
+  return (
+    own.every((command) => command.type === "opt-out" || command.type === "opt-in") &&
+    said.intents.some((match) => !match.isWhole && match.intent.startsWith("opt_")) &&
+    payloadOf(said.content) === undefined
+  );
 }
 
 /**
@@ -103,42 +155,80 @@ function commandOf(said: Said, facts: InboundFacts): Command | undefined {
   const payload = payloadOf(said.content);
   if (payload === ASK_STOP_PAYLOAD) return optOut(said, "button", "esek-button", facts, undefined);
   if (payload === ASK_KEEP_PAYLOAD) return { type: "keep", said };
-  if (payload === ANSWER_LATER_YES || payload === ANSWER_LATER_NO) return { type: "answer-later", said, isAccepted: payload === ANSWER_LATER_YES };
+  if (payload === ANSWER_LATER_YES || payload === ANSWER_LATER_NO)
+    return { type: "answer-later", said, isAccepted: payload === ANSWER_LATER_YES };
   if (payload === HELD_ANSWER_PAYLOAD) return undefined;
   const match = (intent: Intent) => said.intents.find((found) => found.intent === intent);
   const stop = match("opt_out");
   const isTemplateTap = said.content.type === "button";
   const isOtherTap = said.content.type === "button-reply" || said.content.type === "list-reply";
   if (isOtherTap) return undefined;
-  if (stop && (!isTemplateTap || (said.repliesTo !== "utility" && stop.isWhole))) return optOut(said, isTemplateTap ? "button" : "keyword", stop.rule, facts, stop);
+  if (stop && (!isTemplateTap || (said.repliesTo !== "utility" && stop.isWhole)))
+    return optOut(said, isTemplateTap ? "button" : "keyword", stop.rule, facts, stop);
   if (isTemplateTap) return undefined;
   const ask = match("ask");
   if (ask) return { type: "ask", said, rule: ask.rule, language: ask.language };
   const start = match("opt_in");
   if (start) {
-    const isLift = facts.standing.marketing.isSuppressed || facts.standing.utility.isSuppressed || facts.standing.hasPendingOptIn;
-    return isLift ? { type: "opt-in", said, source: "keyword", rule: start.rule, language: start.language, isAnswered: true } : undefined;
+    const isLift =
+      facts.standing.marketing.isSuppressed || facts.standing.utility.isSuppressed || facts.standing.hasPendingOptIn;
+    return isLift
+      ? { type: "opt-in", said, source: "keyword", rule: start.rule, language: start.language, isAnswered: true }
+      : undefined;
   }
   const handoff = match("handoff");
   return handoff ? { type: "hand-off", said, rule: handoff.rule } : undefined;
 }
 
-function optOut(said: Said, source: ConsentSource, rule: string, facts: InboundFacts, match: IntentMatch | undefined): Command {
-  return { type: "opt-out", said, scope: scopeOf(match, facts), source, rule, language: match?.language, isConfirmed: true };
+function optOut(
+  said: Said,
+  source: ConsentSource,
+  rule: string,
+  facts: InboundFacts,
+  match: IntentMatch | undefined,
+): Command {
+  return {
+    type: "opt-out",
+    said,
+    scope: scopeOf(match, facts),
+    source,
+    rule,
+    language: match?.language,
+    isConfirmed: true,
+  };
 }
 
 /** Meta's own switch: honoured WABA-wide, never confirmed by us (the person did not write to us). */
 function preferenceCommand(said: Said): Command | undefined {
-  if (said.preference === "stop") return { type: "opt-out", said, scope: "marketing", source: "meta-preference", rule: "meta-preference", language: undefined, isConfirmed: false };
-  if (said.preference === "resume") return { type: "opt-in", said, source: "meta-preference", rule: "meta-preference", language: undefined, isAnswered: false };
-  if (said.preference === "signup") return { type: "opt-in", said, source: "signup", rule: "meta-signup", language: undefined, isAnswered: false };
+  if (said.preference === "stop")
+    return {
+      type: "opt-out",
+      said,
+      scope: "marketing",
+      source: "meta-preference",
+      rule: "meta-preference",
+      language: undefined,
+      isConfirmed: false,
+    };
+  if (said.preference === "resume")
+    return {
+      type: "opt-in",
+      said,
+      source: "meta-preference",
+      rule: "meta-preference",
+      language: undefined,
+      isAnswered: false,
+    };
+  if (said.preference === "signup")
+    return { type: "opt-in", said, source: "signup", rule: "meta-signup", language: undefined, isAnswered: false };
   return undefined;
 }
 
 /** The machine value of a tap of ours. */
 export function payloadOf(content: MessageContent): string | undefined {
   if (content.type === "button") return content.payload.startsWith("esek:") ? content.payload : undefined;
-  if (content.type === "button-reply" || content.type === "list-reply") return content.id.startsWith("esek:") ? content.id : undefined;
+  if (content.type === "button-reply" || content.type === "list-reply")
+    return content.id.startsWith("esek:") ? content.id : undefined;
   return undefined;
 }
 

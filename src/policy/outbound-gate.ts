@@ -1,12 +1,12 @@
 import type { Author, Content, Purpose } from "../domain/draft.ts";
-import type { OutboxId, ContactId } from "../domain/ids.ts";
+import type { ContactId, OutboxId } from "../domain/ids.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import type { Standing } from "./consent.ts";
-import { frequencyCap, type Caps } from "./frequency-cap.ts";
+import { type Caps, frequencyCap } from "./frequency-cap.ts";
 import { quietHours } from "./quiet-hours.ts";
 import type { Refusal } from "./reasons.ts";
 import type { Place } from "./recipient-place.ts";
-import { isWindowOpen, SEND_MARGIN_MS, windowEnd, type WindowFacts } from "./service-window.ts";
+import { isWindowOpen, SEND_MARGIN_MS, type WindowFacts, windowEnd } from "./service-window.ts";
 import { checkTemplate, type TemplateFacts } from "./template-check.ts";
 
 /** A message that wants to leave. */
@@ -23,9 +23,20 @@ export type Outbound = {
 export type OutboundFacts = {
   now: Date;
   merchant: { isSuspended: boolean };
-  number: { isTokenBroken: boolean; pausedUntil: Date | undefined; templatesBlockedUntil: Date | undefined; repliesBlockedUntil: Date | undefined };
+  number: {
+    isTokenBroken: boolean;
+    pausedUntil: Date | undefined;
+    templatesBlockedUntil: Date | undefined;
+    repliesBlockedUntil: Date | undefined;
+  };
   chat: { isHumanHeld: boolean; window: WindowFacts };
-  recipient: { standing: Standing; isAskOpen: boolean; isUnreachable: boolean; place: Place; isCountryBlocked: boolean };
+  recipient: {
+    standing: Standing;
+    isAskOpen: boolean;
+    isUnreachable: boolean;
+    place: Place;
+    isCountryBlocked: boolean;
+  };
   /** When a confirmation of the same stop was already given within 24 h. */
   confirmedAt: Date | undefined;
   template: TemplateFacts | undefined;
@@ -66,7 +77,11 @@ export function decideOutbound(message: Outbound, facts: OutboundFacts): GateDec
   }
   const isTemplate = message.content.type === "template";
   const end = isTemplate ? Number.POSITIVE_INFINITY : (windowEnd(facts.chat.window)?.getTime() ?? 0) - SEND_MARGIN_MS;
-  return { type: "send", as: isTemplate ? "template" : "free-form", validUntil: new Date(Math.min(facts.now.getTime() + VALID_MS, end)) };
+  return {
+    type: "send",
+    as: isTemplate ? "template" : "free-form",
+    validUntil: new Date(Math.min(facts.now.getTime() + VALID_MS, end)),
+  };
 }
 
 /** Proof that the gate let exactly this content to exactly this person. Made here only, never stored. */
@@ -111,13 +126,16 @@ function merchantAndNumber(message: Outbound, { merchant, number, now }: Outboun
   if (merchant.isSuspended && !isConfirmation) return { type: "block", reason: "merchant-suspended" };
   if (isPending(number.repliesBlockedUntil, now)) return { type: "block", reason: "replies-restricted" };
   if (isPending(number.pausedUntil, now)) return pause("number-paused", number.pausedUntil!, now);
-  if (isBusinessInitiated(message) && isPending(number.templatesBlockedUntil, now)) return { type: "block", reason: "templates-restricted" };
+  if (isBusinessInitiated(message) && isPending(number.templatesBlockedUntil, now))
+    return { type: "block", reason: "templates-restricted" };
   return undefined;
 }
 
 /** A pause that ends within a day is waited for; a longer one is for the merchant to mend. */
 function pause(reason: Refusal, until: Date, now: Date): No {
-  return until.getTime() - now.getTime() <= 24 * 3_600_000 ? { type: "defer", until, reason } : { type: "block", reason };
+  return until.getTime() - now.getTime() <= 24 * 3_600_000
+    ? { type: "defer", until, reason }
+    : { type: "block", reason };
 }
 
 function humanHasChat(message: Outbound, { chat }: OutboundFacts): No | undefined {
@@ -129,56 +147,89 @@ function humanHasChat(message: Outbound, { chat }: OutboundFacts): No | undefine
 function suppression(message: Outbound, { recipient, confirmedAt, now }: OutboundFacts): No | undefined {
   const { standing } = recipient;
   if (message.purpose === "opt-out-confirmation")
-    return confirmedAt && now.getTime() - confirmedAt.getTime() < 24 * 3_600_000 ? { type: "block", reason: "confirmation-repeated" } : undefined;
-  if (message.purpose === "marketing" && standing.marketing.isSuppressed) return { type: "block", reason: "suppressed-marketing" };
-  if (message.purpose === "marketing" && recipient.isAskOpen) return { type: "block", reason: "suppressed-marketing", detail: "the person was asked whether to stop" };
-  if (message.purpose === "utility" && standing.utility.isSuppressed) return { type: "block", reason: "suppressed-all" };
+    return confirmedAt && now.getTime() - confirmedAt.getTime() < 24 * 3_600_000
+      ? { type: "block", reason: "confirmation-repeated" }
+      : undefined;
+  if (message.purpose === "marketing" && standing.marketing.isSuppressed)
+    return { type: "block", reason: "suppressed-marketing" };
+  if (message.purpose === "marketing" && recipient.isAskOpen)
+    return { type: "block", reason: "suppressed-marketing", detail: "the person was asked whether to stop" };
+  if (message.purpose === "utility" && standing.utility.isSuppressed)
+    return { type: "block", reason: "suppressed-all" };
   if (recipient.isUnreachable && message.purpose !== "reply") return { type: "block", reason: "recipient-unreachable" };
   return undefined;
 }
 
 function content({ verdict, purpose }: Outbound, { recipient }: OutboundFacts): No | undefined {
   if (verdict.verdict === "flagged") return { type: "block", reason: "content-flagged", detail: verdict.category };
-  if (verdict.verdict === "undetermined") return { type: "block", reason: "content-undetermined", detail: verdict.rule };
+  if (verdict.verdict === "undetermined")
+    return { type: "block", reason: "content-undetermined", detail: verdict.rule };
   const promotion = verdict.checks.find((check) => check.check === "promotion");
-  if (purpose === "reply" && promotion && promotion.verdict !== "clear" && recipient.standing.marketing.isSuppressed) return { type: "block", reason: "promotion-after-stop" };
+  if (purpose === "reply" && promotion && promotion.verdict !== "clear" && recipient.standing.marketing.isSuppressed)
+    return { type: "block", reason: "promotion-after-stop" };
   return undefined;
 }
 
 function optIn(message: Outbound, { recipient }: OutboundFacts): No | undefined {
-  if (!isBusinessInitiated(message) || message.purpose === "authentication" || message.purpose === "reply") return undefined;
-  const hasOptIn = message.purpose === "marketing" ? recipient.standing.marketing.hasOptIn : recipient.standing.utility.hasOptIn;
+  if (!isBusinessInitiated(message) || message.purpose === "authentication" || message.purpose === "reply")
+    return undefined;
+  const hasOptIn =
+    message.purpose === "marketing" ? recipient.standing.marketing.hasOptIn : recipient.standing.utility.hasOptIn;
   return hasOptIn ? undefined : { type: "block", reason: "no-opt-in" };
 }
 
 function windowOrTemplate(message: Outbound, { chat, template, now }: OutboundFacts): No | undefined {
-  if (message.content.type !== "template") return isWindowOpen(chat.window, now) ? undefined : { type: "block", reason: "window-closed" };
-  if (message.purpose === "opt-out-confirmation") return { type: "block", reason: "template-category-not-permitted", detail: "a confirmation is never a template" };
+  if (message.content.type !== "template")
+    return isWindowOpen(chat.window, now) ? undefined : { type: "block", reason: "window-closed" };
+  if (message.purpose === "opt-out-confirmation")
+    return { type: "block", reason: "template-category-not-permitted", detail: "a confirmation is never a template" };
   const problem = checkTemplate(message.content.template, template ?? { template: undefined, languages: [] });
   if (problem) return { type: "block", ...problem };
   const category = template!.template!.category.toUpperCase();
-  const permitted = { marketing: "MARKETING", utility: "UTILITY", authentication: "AUTHENTICATION", reply: "UTILITY" }[message.purpose];
-  return category === permitted ? undefined : { type: "block", reason: "template-category-not-permitted", detail: `${category} for ${message.purpose}` };
+  const permitted = { marketing: "MARKETING", utility: "UTILITY", authentication: "AUTHENTICATION", reply: "UTILITY" }[
+    message.purpose
+  ];
+  return category === permitted
+    ? undefined
+    : { type: "block", reason: "template-category-not-permitted", detail: `${category} for ${message.purpose}` };
 }
 
 function country(message: Outbound, { recipient }: OutboundFacts): No | undefined {
   if (recipient.isCountryBlocked) return { type: "block", reason: "country-not-served" };
-  return message.purpose === "marketing" && recipient.place.isUs ? { type: "block", reason: "us-marketing" } : undefined;
+  return message.purpose === "marketing" && recipient.place.isUs
+    ? { type: "block", reason: "us-marketing" }
+    : undefined;
 }
 
 /** Unique people outside the window in 24 h, per portfolio (Meta, 2025-10-07). Who is already counted costs nothing. */
 function portfolioLimit(message: Outbound, { chat, portfolio, now }: OutboundFacts): No | undefined {
-  if (!isBusinessInitiated(message) || isWindowOpen(chat.window, now) || portfolio.limit === undefined || portfolio.isCounted) return undefined;
+  if (
+    !isBusinessInitiated(message) ||
+    isWindowOpen(chat.window, now) ||
+    portfolio.limit === undefined ||
+    portfolio.isCounted
+  )
+    return undefined;
   if (portfolio.used < portfolio.limit) return undefined;
-  return { type: "defer", until: portfolio.nextFreeAt ?? new Date(now.getTime() + 3_600_000), reason: "messaging-limit" };
+  return {
+    type: "defer",
+    until: portfolio.nextFreeAt ?? new Date(now.getTime() + 3_600_000),
+    reason: "messaging-limit",
+  };
 }
 
 /** Marketing, and the fallback template ("your answer is ready") of any category: it wakes a person who did not just write. */
 function quiet(message: Outbound, { now, recipient, marketing }: OutboundFacts): No | undefined {
   const isFallback = message.content.type === "template" && message.author === "fixed";
   if (message.purpose !== "marketing" && !isFallback) return undefined;
-  const result = quietHours({ now, country: recipient.place.country, zones: recipient.place.zones, merchantWindow: marketing.merchantWindow });
-  if (result.type === "zone-unknown") return { type: "defer", until: new Date(now.getTime() + 24 * 3_600_000), reason: "zone-unknown" };
+  const result = quietHours({
+    now,
+    country: recipient.place.country,
+    zones: recipient.place.zones,
+    merchantWindow: marketing.merchantWindow,
+  });
+  if (result.type === "zone-unknown")
+    return { type: "defer", until: new Date(now.getTime() + 24 * 3_600_000), reason: "zone-unknown" };
   return result.type === "open" ? undefined : { type: "defer", until: result.until, reason: "quiet-hours" };
 }
 

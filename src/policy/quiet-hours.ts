@@ -60,10 +60,23 @@ const formatters = new Map<string, Intl.DateTimeFormat>();
 export function localTime(zone: string, at: Date): { date: string; day: string; time: string } {
   let formatter = formatters.get(zone);
   if (!formatter) {
-    formatter = new Intl.DateTimeFormat("en-CA", { timeZone: zone, weekday: "short", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    formatter = new Intl.DateTimeFormat("en-CA", {
+      timeZone: zone,
+      weekday: "short",
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+    });
     formatters.set(zone, formatter);
   }
   const part: Record<string, string> = {};
   for (const { type, value } of formatter.formatToParts(at)) part[type] = value;
-  return { date: `${part.year}-${part.month}-${part.day}`, day: part.weekday!.slice(0, 3).toLowerCase(), time: `${part.hour}:${part.minute}` };
+  return {
+    date: `${part.year}-${part.month}-${part.day}`,
+    day: part.weekday!.slice(0, 3).toLowerCase(),
+    time: `${part.hour}:${part.minute}`,
+  };
 }

@@ -16,7 +16,12 @@ export function planSending(facts: RowFacts, { decision, cleared }: GateResult):
   if (decision.type === "block") {
     const isAnswer = facts.message.author === "agent" || facts.message.author === "human";
     if (decision.reason === "window-closed" && isAnswer) return holdOrGiveUp(facts);
-    return { type: "end", state: "blocked", reason: decision.reason, notice: noticeOf(facts, decision.reason, decision.detail) };
+    return {
+      type: "end",
+      state: "blocked",
+      reason: decision.reason,
+      notice: noticeOf(facts, decision.reason, decision.detail),
+    };
   }
   if (!facts.isLaneClear) return { type: "wait" };
   if (facts.pairFreeAt) return { type: "defer", until: facts.pairFreeAt, reason: "pair-limit" };
@@ -26,13 +31,25 @@ export function planSending(facts: RowFacts, { decision, cleared }: GateResult):
 function holdOrGiveUp(facts: RowFacts): SendingPlan {
   const opened = facts.outbound.chat.window.openedAt ?? facts.outbound.now;
   const zone = facts.outbound.recipient.place.zones[0] ?? "UTC";
-  const fallback = templateFallback(facts.fallback, { topic: facts.topic.slice(0, TOPIC_LIMIT) || "…", date: localTime(zone, opened).date });
+  const fallback = templateFallback(facts.fallback, {
+    topic: facts.topic.slice(0, TOPIC_LIMIT) || "…",
+    date: localTime(zone, opened).date,
+  });
   if (fallback.type === "hold") return { type: "hold", template: fallback.template, reason: "held-answer" };
-  return { type: "end", state: "blocked", reason: "window-closed", notice: noticeOf(facts, "window-closed", `no fallback: ${fallback.reason}`) };
+  return {
+    type: "end",
+    state: "blocked",
+    reason: "window-closed",
+    notice: noticeOf(facts, "window-closed", `no fallback: ${fallback.reason}`),
+  };
 }
 
 /** The merchant is told of every message that will not leave; a repeated confirmation is silent by rule. */
 function noticeOf(facts: RowFacts, reason: string, detail: string | undefined) {
   if (reason === "confirmation-repeated" || reason === "human-has-chat") return undefined;
-  return { kind: "message-blocked", dedupeKey: `blocked:${facts.outboxId}`, detail: { outbox: facts.outboxId, reason, ...(detail ? { detail } : {}) } };
+  return {
+    kind: "message-blocked",
+    dedupeKey: `blocked:${facts.outboxId}`,
+    detail: { outbox: facts.outboxId, reason, ...(detail ? { detail } : {}) },
+  };
 }

@@ -17,7 +17,9 @@ export type FallbackFacts = {
   standing: Standing;
 };
 
-export type Fallback = { type: "hold"; template: Content; language: string } | { type: "give-up"; reason: "no-opt-in" | "template-unknown" | "template-language-missing" | "suppressed-all" };
+export type Fallback =
+  | { type: "hold"; template: Content; language: string }
+  | { type: "give-up"; reason: "no-opt-in" | "template-unknown" | "template-language-missing" | "suppressed-all" };
 
 /**
  * The window closed before an answer could leave. A model's text is never poured into a template variable: the answer
@@ -65,7 +67,11 @@ const HELD_FRESH_MS = 24 * 3_600_000;
 export const HELD_TEXT_MS = 72 * 3_600_000;
 
 /** What a tap on the fallback template does: release what was held, or answer the old question anew. Never silence. */
-export function onHeldTap(held: { createdAt: Date; agentVersion: string; isTextKept: boolean }, now: Date, agentVersion: string): "release" | "answer-anew" {
+export function onHeldTap(
+  held: { createdAt: Date; agentVersion: string; isTextKept: boolean },
+  now: Date,
+  agentVersion: string,
+): "release" | "answer-anew" {
   const isFresh = now.getTime() - held.createdAt.getTime() <= HELD_FRESH_MS;
   return isFresh && held.isTextKept && held.agentVersion === agentVersion ? "release" : "answer-anew";
 }

@@ -1,12 +1,12 @@
-import type { AttemptId, ContactId, ConversationId, MerchantId, OutboxId } from "../domain/ids.ts";
 import type { Author, Purpose } from "../domain/draft.ts";
+import type { AttemptId, ContactId, ConversationId, MerchantId, OutboxId } from "../domain/ids.ts";
 import type { Attempt, Fact, StatusEffect } from "../policy/delivery.ts";
 import { recipientPlace } from "../policy/recipient-place.ts";
+import { appendConsent } from "./consent-ledger.ts";
+import { identityHashes, openContact } from "./contacts.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
-import { appendConsent } from "./consent-ledger.ts";
 import { raiseNotice } from "./notices.ts";
-import { identityHashes, openContact } from "./contacts.ts";
 
 export type AttemptRow = {
   id: AttemptId;
@@ -40,14 +40,29 @@ export async function lockAttempts(tx: Tx, ids: readonly AttemptId[]): Promise<A
 }
 
 /** What only a failure needs to know: who the recipient is, and whether they wrote again. */
-export async function failureFacts(tx: Tx, keys: MerchantKeys, row: AttemptRow): Promise<{ isUs: boolean; newestInboundAt: Date | undefined; pairRefusals: number }> {
+export async function failureFacts(
+  tx: Tx,
+  keys: MerchantKeys,
+  row: AttemptRow,
+): Promise<{ isUs: boolean; newestInboundAt: Date | undefined; pairRefusals: number }> {
   const contact = await openContact(tx, keys, row.contactId);
-  const [box] = await tx<{ windowAt: Date | null }[]>`select window_at as "windowAt" from mailbox where id = ${row.conversationId}`;
-  const [pair] = await tx<{ refusals: number }[]>`select refusals from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`;
-  return { isUs: recipientPlace(contact).isUs, newestInboundAt: box?.windowAt ?? undefined, pairRefusals: pair?.refusals ?? 0 };
+  const [box] = await tx<
+    { windowAt: Date | null }[]
+  >`select window_at as "windowAt" from mailbox where id = ${row.conversationId}`;
+  const [pair] = await tx<
+    { refusals: number }[]
+  >`select refusals from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`;
+  return {
+    isUs: recipientPlace(contact).isUs,
+    newestInboundAt: box?.windowAt ?? undefined,
+    pairRefusals: pair?.refusals ?? 0,
+  };
 }
 
-export function asAttempt(row: AttemptRow, facts = { isUs: true, newestInboundAt: undefined as Date | undefined, pairRefusals: 0 }): Attempt {
+export function asAttempt(
+  row: AttemptRow,
+  facts = { isUs: true, newestInboundAt: undefined as Date | undefined, pairRefusals: 0 },
+): Attempt {
   return {
     id: row.id,
     outboxId: row.outboxId,
@@ -55,7 +70,16 @@ export function asAttempt(row: AttemptRow, facts = { isUs: true, newestInboundAt
     conversationId: row.conversationId,
     state: row.state,
     statusRank: row.statusRank,
-    row: { state: row.rowState, purpose: row.purpose, author: row.author, isTemplate: row.hasTemplate, tries: row.tries, isResent: row.resent, isUs: facts.isUs, newestInboundAt: facts.newestInboundAt },
+    row: {
+      state: row.rowState,
+      purpose: row.purpose,
+      author: row.author,
+      isTemplate: row.hasTemplate,
+      tries: row.tries,
+      isResent: row.resent,
+      isUs: facts.isUs,
+      newestInboundAt: facts.newestInboundAt,
+    },
     pairRefusals: facts.pairRefusals,
     isLatest: row.number === row.latest,
   };
@@ -65,7 +89,14 @@ export function asAttempt(row: AttemptRow, facts = { isUs: true, newestInboundAt
  * Carries out what policy decided about an attempt: attempt, row, due index, facts, notices, all in the caller's
  * transaction. `afterMs` is relative, because due times are kept on the database's clock.
  */
-export async function applyEffect(tx: Tx, keys: MerchantKeys, row: AttemptRow, effect: StatusEffect, now: Date, at: Date): Promise<void> {
+export async function applyEffect(
+  tx: Tx,
+  keys: MerchantKeys,
+  row: AttemptRow,
+  effect: StatusEffect,
+  now: Date,
+  at: Date,
+): Promise<void> {
   const { attempt, row: change } = effect;
   if (attempt)
     await tx`update send_attempt set state = coalesce(${attempt.state ?? null}, state), status_rank = greatest(status_rank, ${attempt.rank ?? 0}), status = coalesce(${attempt.status ?? null}, status),
@@ -74,12 +105,23 @@ export async function applyEffect(tx: Tx, keys: MerchantKeys, row: AttemptRow, e
   if (change) {
     await tx`update outbox set state = ${change.state}, state_reason = ${change.reason}, resent = resent or ${change.isResend ?? false} where id = ${row.outboxId}`;
     // A disclosure counts once its message has a wamid and did not fail.
-    if (change.state === "failed") await tx`update contact set disclosed_at = null where id = ${row.contactId} and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
+    if (change.state === "failed")
+      await tx`update contact set disclosed_at = null where id = ${row.contactId} and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
     if (change.state === "accepted" || change.state === "failed") await settle(tx, row.outboxId, change.state);
     else await makeDue(tx, row.outboxId, change.sendAt ? change.sendAt.getTime() - now.getTime() : 0);
   }
   for (const fact of effect.facts) await applyFact(tx, keys, row, fact, now);
-  for (const notice of effect.notices) await raiseNotice(tx, row.merchantId, { kind: notice.kind, dedupeKey: `${notice.kind}:${row.outboxId}`, detail: { outbox: row.outboxId, ...(notice.code ? { code: notice.code } : {}) } }, row.conversationId);
+  for (const notice of effect.notices)
+    await raiseNotice(
+      tx,
+      row.merchantId,
+      {
+        kind: notice.kind,
+        dedupeKey: `${notice.kind}:${row.outboxId}`,
+        detail: { outbox: row.outboxId, ...(notice.code ? { code: notice.code } : {}) },
+      },
+      row.conversationId,
+    );
 }
 
 /** A row that is done leaves the due index. A part that failed ends the parts behind it: half an answer is no answer. */
@@ -105,11 +147,33 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
       await tx`update mailbox set window_closed_at = ${fact.at} where id = ${row.conversationId} and (window_at is null or window_at <= ${fact.at})`;
       return;
     case "meta-opt-out":
-      await appendConsent(tx, keys, { merchantId: row.merchantId, wabaId: row.wabaId, contactId: row.contactId, hashes: await identityHashes(tx, row.contactId) }, [
-        { act: "opt-out", scope: "marketing", source: "error-131050", at: fact.at, sourceKey: `131050:${row.id}`, rule: "131050" },
-      ]);
+      await appendConsent(
+        tx,
+        keys,
+        {
+          merchantId: row.merchantId,
+          wabaId: row.wabaId,
+          contactId: row.contactId,
+          hashes: await identityHashes(tx, row.contactId),
+        },
+        [
+          {
+            act: "opt-out",
+            scope: "marketing",
+            source: "error-131050",
+            at: fact.at,
+            sourceKey: `131050:${row.id}`,
+            rule: "131050",
+          },
+        ],
+      );
       await cancelQueued(tx, row.merchantId, row.contactId, "marketing", "opted-out");
-      await raiseNotice(tx, row.merchantId, { kind: "opt-out", dedupeKey: `opt-out:${row.id}`, detail: { source: "error-131050" } }, row.conversationId);
+      await raiseNotice(
+        tx,
+        row.merchantId,
+        { kind: "opt-out", dedupeKey: `opt-out:${row.id}`, detail: { source: "error-131050" } },
+        row.conversationId,
+      );
       return;
     case "unreachable":
       await tx`update contact set unreachable = unreachable + 1 where id = ${row.contactId}`;
@@ -125,7 +189,8 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
       return;
     case "country-blocked": {
       const country = recipientPlace(await openContact(tx, keys, row.contactId)).country;
-      if (country) await tx`update waba set blocked_countries = array_append(array_remove(blocked_countries, ${country}), ${country}) where merchant_id = ${row.merchantId} and waba_id = ${row.wabaId}`;
+      if (country)
+        await tx`update waba set blocked_countries = array_append(array_remove(blocked_countries, ${country}), ${country}) where merchant_id = ${row.merchantId} and waba_id = ${row.wabaId}`;
       return;
     }
     case "pair-refused":
@@ -136,9 +201,19 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
 }
 
 /** Takes what is waiting out of the outbox: promotions, everything the business starts, or the agent's own answers. */
-export async function cancelQueued(tx: Tx, merchantId: MerchantId, contactId: ContactId, scope: "marketing" | "all" | "agent", reason: string): Promise<number> {
+export async function cancelQueued(
+  tx: Tx,
+  merchantId: MerchantId,
+  contactId: ContactId,
+  scope: "marketing" | "all" | "agent",
+  reason: string,
+): Promise<number> {
   const which =
-    scope === "marketing" ? tx`o.purpose = 'marketing'` : scope === "all" ? tx`(o.purpose in ('marketing', 'utility') or o.author = 'agent')` : tx`o.author = 'agent'`;
+    scope === "marketing"
+      ? tx`o.purpose = 'marketing'`
+      : scope === "all"
+        ? tx`(o.purpose in ('marketing', 'utility') or o.author = 'agent')`
+        : tx`o.author = 'agent'`;
   const rows = await tx`with gone as (
       update outbox o set state = 'canceled', state_reason = ${reason}
       where o.id in (select id from outbox where merchant_id = ${merchantId} and contact_id = ${contactId} and state in ('queued', 'deferred', 'held') order by id for update) and ${which} returning o.id)

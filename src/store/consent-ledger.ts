@@ -4,14 +4,24 @@ import type { ConsentLine } from "../ports.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
-export type Subject = { merchantId: MerchantId; wabaId: string; contactId: ContactId | null; hashes: readonly string[] };
+export type Subject = {
+  merchantId: MerchantId;
+  wabaId: string;
+  contactId: ContactId | null;
+  hashes: readonly string[];
+};
 
 /**
  * Appends to the ledger, once per source event, keyed to every identity of the person. Rows are never changed: what a
  * person allows is derived from them at every decision.
  * @returns how many lines were new.
  */
-export async function appendConsent(tx: Tx, keys: MerchantKeys, subject: Subject, lines: readonly (ConsentLine & { evidence?: string; actor?: string })[]): Promise<number> {
+export async function appendConsent(
+  tx: Tx,
+  keys: MerchantKeys,
+  subject: Subject,
+  lines: readonly (ConsentLine & { evidence?: string; actor?: string })[],
+): Promise<number> {
   let added = 0;
   for (const line of lines) {
     const id = newId();

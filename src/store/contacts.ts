@@ -2,9 +2,27 @@ import type { ContactId } from "../domain/ids.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
-export type Contact = { waId?: string; bsuid?: string; name?: string; country?: string; zone?: string; language?: string; isDisclosed: boolean; unreachable: number };
+export type Contact = {
+  waId?: string;
+  bsuid?: string;
+  name?: string;
+  country?: string;
+  zone?: string;
+  language?: string;
+  isDisclosed: boolean;
+  unreachable: number;
+};
 
-type Row = { phone: Uint8Array | null; bsuid: Uint8Array | null; name: Uint8Array | null; country: string | null; zone: string | null; language: string | null; disclosedAt: Date | null; unreachable: number };
+type Row = {
+  phone: Uint8Array | null;
+  bsuid: Uint8Array | null;
+  name: Uint8Array | null;
+  country: string | null;
+  zone: string | null;
+  language: string | null;
+  disclosedAt: Date | null;
+  unreachable: number;
+};
 
 export const CONTACT_COLUMNS = `phone_ct as phone, bsuid_ct as bsuid, name_ct as name, country, zone, language, disclosed_at as "disclosedAt", unreachable`;
 
@@ -15,7 +33,8 @@ export async function openContact(tx: Tx, keys: MerchantKeys, contactId: Contact
 }
 
 export function readContact(keys: MerchantKeys, contactId: ContactId, row: Row): Contact {
-  const text = (column: string, value: Uint8Array | null) => (value ? keys.open("contact", column, contactId, value) : undefined);
+  const text = (column: string, value: Uint8Array | null) =>
+    value ? keys.open("contact", column, contactId, value) : undefined;
   return {
     waId: text("phone_ct", row.phone),
     bsuid: text("bsuid_ct", row.bsuid),
@@ -30,6 +49,8 @@ export function readContact(keys: MerchantKeys, contactId: ContactId, row: Row):
 
 /** Every keyed hash under which a person is known: what the consent ledger hangs on, and all that an erasure leaves. */
 export async function identityHashes(tx: Tx, contactId: ContactId): Promise<string[]> {
-  const rows = await tx<{ hash: string }[]>`select encode(id_hash, 'hex') as hash from contact_identity where contact_id = ${contactId}`;
+  const rows = await tx<
+    { hash: string }[]
+  >`select encode(id_hash, 'hex') as hash from contact_identity where contact_id = ${contactId}`;
   return rows.map((row) => row.hash);
 }

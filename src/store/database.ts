@@ -25,7 +25,15 @@ export function connect(options: DatabaseOptions): Sql {
     TimeZone: "UTC",
     ...(options.runtimeRole ? { role: "esek_app" } : {}),
   };
-  const shared = { max: options.max ?? 10, onnotice: () => {}, connection, connect_timeout: 10, idle_timeout: 0, max_lifetime: null, fetch_types: true };
+  const shared = {
+    max: options.max ?? 10,
+    onnotice: () => {},
+    connection,
+    connect_timeout: 10,
+    idle_timeout: 0,
+    max_lifetime: null,
+    fetch_types: true,
+  };
   if (options.url) return postgres(options.url, shared);
   return postgres({
     ...shared,
@@ -42,7 +50,11 @@ const RETRYABLE = new Set(["40P01", "40001"]);
  * One transaction that sees exactly the given merchants. Deadlocks and serialisation failures are tried three times;
  * every statement in `work` must therefore be free of effects outside the database.
  */
-export async function transaction<T>(sql: Sql, merchantIds: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  sql: Sql,
+  merchantIds: readonly string[],
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return (await sql.begin(async (tx) => {
@@ -63,7 +75,13 @@ export async function transaction<T>(sql: Sql, merchantIds: readonly string[], w
 export function wrapped(err: unknown): unknown {
   if (!(err instanceof postgres.PostgresError)) return err;
   const where = err.constraint_name ?? err.table_name ?? "";
-  const safe = new EsekError(`database/${err.code}`, `Postgres refused a statement (SQLSTATE ${err.code}${where ? `, ${where}` : ""}).`);
-  safe.stack = `${safe.message}\n${(err.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).join("\n")}`;
+  const safe = new EsekError(
+    `database/${err.code}`,
+    `Postgres refused a statement (SQLSTATE ${err.code}${where ? `, ${where}` : ""}).`,
+  );
+  safe.stack = `${safe.message}\n${(err.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n")}`;
   return safe;
 }

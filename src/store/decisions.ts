@@ -28,7 +28,11 @@ export async function insertDecisions(tx: Tx, keys: MerchantKeys, rows: readonly
   if (rows.length === 0) return;
   const sealed = rows.map((row) => {
     const id = newId<DecisionId>();
-    return { row, id, facts: keys.seal("decision", "facts_ct", id, JSON.stringify(row.facts ?? null)).toString("base64") };
+    return {
+      row,
+      id,
+      facts: keys.seal("decision", "facts_ct", id, JSON.stringify(row.facts ?? null)).toString("base64"),
+    };
   });
   const json = (value: unknown) => JSON.stringify(value);
   await tx`
@@ -38,6 +42,6 @@ export async function insertDecisions(tx: Tx, keys: MerchantKeys, rows: readonly
       ${sealed.map((s) => s.row.turnId ?? null)}::uuid[], ${sealed.map((s) => s.row.outboxId ?? null)}::uuid[], ${sealed.map((s) => s.row.step)}::text[], ${sealed.map((s) => s.row.type)}::text[],
       ${sealed.map((s) => s.row.reason)}::text[], ${sealed.map((s) => s.facts)}::text[], ${sealed.map((s) => json(s.row.verdicts))}::text[],
       ${sealed.map((s) => json({ policy: POLICY_VERSION, config: s.row.config, guardrails: s.row.verdicts[0]?.version ?? "none" }))}::text[], ${sealed.map((s) => s.row.latencyMs)}::float8[],
-      ${sealed.map((s) => (s.row.usage ? json(s.row.usage) : null))}::text[], ${sealed.map((s) => s.row.at)}::timestamptz[]
+      ${sealed.map((s) => (s.row.usage ? json(s.row.usage) : null))}::text[], ${sealed.map((s) => s.row.at.toISOString())}::timestamptz[]
     ) as x (id, m, s, c, t, o, step, type, reason, f, v, ver, ms, u, at)`;
 }

@@ -1,12 +1,26 @@
-import { type Content } from "../domain/draft.ts";
-import { type ContactId, type ConversationId, type MerchantId, newId, type OutboxId, type PhoneId } from "../domain/ids.ts";
+import type { Content } from "../domain/draft.ts";
+import {
+  type ContactId,
+  type ConversationId,
+  type MerchantId,
+  newId,
+  type OutboxId,
+  type PhoneId,
+} from "../domain/ids.ts";
 import { PRE_CLEARED } from "../domain/verdict.ts";
-import { contentHash } from "./content-hash.ts";
 import { makeDue } from "./attempts.ts";
+import { contentHash } from "./content-hash.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
-type Chat = { merchantId: MerchantId; conversationId: ConversationId; phoneId: PhoneId; contactId: ContactId; turnId: string; config: string };
+type Chat = {
+  merchantId: MerchantId;
+  conversationId: ConversationId;
+  phoneId: PhoneId;
+  contactId: ContactId;
+  turnId: string;
+  config: string;
+};
 
 /**
  * The window closed on an answer: every unsent part of that turn becomes one held answer, and at most one fallback
@@ -14,7 +28,9 @@ type Chat = { merchantId: MerchantId; conversationId: ConversationId; phoneId: P
  */
 export async function holdAnswer(tx: Tx, keys: MerchantKeys, chat: Chat, template: Content, now: Date): Promise<void> {
   const heldId = newId();
-  const questions = await tx<{ id: string }[]>`select distinct reply_to as id from outbox where turn_id = ${chat.turnId} and reply_to is not null`;
+  const questions = await tx<
+    { id: string }[]
+  >`select distinct reply_to as id from outbox where turn_id = ${chat.turnId} and reply_to is not null`;
   const [held] = await tx<{ id: string }[]>`
     insert into held_answer (id, merchant_id, conversation_id, turn_id, question_event_ids, state, agent_version, created_at)
     values (${heldId}, ${chat.merchantId}, ${chat.conversationId}, ${chat.turnId}, ${questions.map((row) => row.id)}, 'held', ${chat.config}, ${now})

@@ -1,6 +1,6 @@
 import { type ContactId, type MerchantId, newId } from "../domain/ids.ts";
-import { identitiesOf, type IdentityKind, type Person } from "../domain/person.ts";
-import { transaction, type Tx } from "./database.ts";
+import { type IdentityKind, identitiesOf, type Person } from "../domain/person.ts";
+import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { mergeContacts } from "./merge.ts";
 import type { Store } from "./store.ts";
@@ -24,7 +24,11 @@ export class Identities {
   /** A contact per person, made where there was none: a short idempotent transaction of its own, before events are kept. */
   async resolve(wanted: readonly Wanted[]): Promise<ContactId[]> {
     const missing = wanted.filter((want) => this.#cached(want) === undefined);
-    for (const merchantId of new Set(missing.map((want) => want.merchantId))) await this.#resolveMerchant(merchantId, missing.filter((want) => want.merchantId === merchantId));
+    for (const merchantId of new Set(missing.map((want) => want.merchantId)))
+      await this.#resolveMerchant(
+        merchantId,
+        missing.filter((want) => want.merchantId === merchantId),
+      );
     return wanted.map((want) => this.#cached(want)!);
   }
 
@@ -34,7 +38,9 @@ export class Identities {
   }
 
   #cached(want: Wanted): ContactId | undefined {
-    const ids = identitiesOf(want.person).map(({ kind, value }) => this.#cache.get(`${want.merchantId}|${want.portfolioId}|${kind}|${value}`));
+    const ids = identitiesOf(want.person).map(({ kind, value }) =>
+      this.#cache.get(`${want.merchantId}|${want.portfolioId}|${kind}|${value}`),
+    );
     return ids.length > 0 && ids.every((id) => id !== undefined && id === ids[0]) ? ids[0] : undefined;
   }
 
@@ -50,22 +56,36 @@ export class Identities {
     }
     if (this.#cache.size > CACHE_LIMIT) this.#cache.clear();
     for (const { want, contacts } of resolved)
-      for (const { kind, value } of identitiesOf(want.person)) this.#cache.set(`${merchantId}|${want.portfolioId}|${kind}|${value}`, contacts[0]!);
+      for (const { kind, value } of identitiesOf(want.person))
+        this.#cache.set(`${merchantId}|${want.portfolioId}|${kind}|${value}`, contacts[0]!);
   }
 }
 
 type Identity = { portfolioId: string; hash: string; kind: IdentityKind; contactId: ContactId };
 
-async function resolveIn(tx: Tx, keys: MerchantKeys, wanted: readonly Wanted[]): Promise<{ want: Wanted; contacts: ContactId[] }[]> {
+async function resolveIn(
+  tx: Tx,
+  keys: MerchantKeys,
+  wanted: readonly Wanted[],
+): Promise<{ want: Wanted; contacts: ContactId[] }[]> {
   const merchantId = keys.merchantId;
-  const hashed = wanted.map((want) => ({ want, ids: identitiesOf(want.person).map(({ kind, value }) => ({ kind, hashes: keys.blindAll(`${kind}:${value}`).map(hex), hash: hex(keys.blind(`${kind}:${value}`)) })) }));
+  const hashed = wanted.map((want) => ({
+    want,
+    ids: identitiesOf(want.person).map(({ kind, value }) => ({
+      kind,
+      hashes: keys.blindAll(`${kind}:${value}`).map(hex),
+      hash: hex(keys.blind(`${kind}:${value}`)),
+    })),
+  }));
   const all = [...new Set(hashed.flatMap(({ ids }) => ids.flatMap((id) => id.hashes)))];
   const known = await selectIdentities(tx, merchantId, all);
   const claimed = new Map(known.map((row) => [`${row.portfolioId}|${row.hash}`, row.contactId]));
   const fresh: Identity[] = [];
   const proposed = new Set<ContactId>();
   for (const { want, ids } of hashed) {
-    const owner = ids.flatMap((id) => id.hashes.map((hash) => claimed.get(`${want.portfolioId}|${hash}`))).find((id) => id !== undefined);
+    const owner = ids
+      .flatMap((id) => id.hashes.map((hash) => claimed.get(`${want.portfolioId}|${hash}`)))
+      .find((id) => id !== undefined);
     const contactId = owner ?? newId<ContactId>();
     if (!owner) proposed.add(contactId);
     for (const id of ids) {
@@ -75,17 +95,26 @@ async function resolveIn(tx: Tx, keys: MerchantKeys, wanted: readonly Wanted[]):
     }
   }
   // Another process may have been faster: the upsert answers with the contact that owns the id now.
-  for (const row of await insertIdentities(tx, keys, fresh)) claimed.set(`${row.portfolioId}|${row.hash}`, row.contactId);
+  for (const row of await insertIdentities(tx, keys, fresh))
+    claimed.set(`${row.portfolioId}|${row.hash}`, row.contactId);
   const result = hashed.map(({ want, ids }) => ({
     want,
-    contacts: [...new Set(ids.flatMap((id) => id.hashes.map((hash) => claimed.get(`${want.portfolioId}|${hash}`))).filter((id): id is ContactId => id !== undefined))],
+    contacts: [
+      ...new Set(
+        ids
+          .flatMap((id) => id.hashes.map((hash) => claimed.get(`${want.portfolioId}|${hash}`)))
+          .filter((id): id is ContactId => id !== undefined),
+      ),
+    ],
   }));
   await insertContacts(tx, keys, result, proposed);
   return result;
 }
 
 function selectIdentities(tx: Tx, merchantId: string, hashes: string[]): Promise<Identity[]> {
-  return tx<Identity[]>`select portfolio_id as "portfolioId", encode(id_hash, 'hex') as hash, kind, contact_id as "contactId" from contact_identity
+  return tx<
+    Identity[]
+  >`select portfolio_id as "portfolioId", encode(id_hash, 'hex') as hash, kind, contact_id as "contactId" from contact_identity
     where merchant_id = ${merchantId} and id_hash = any(select decode(h, 'hex') from unnest(${hashes}::text[]) h)`;
 }
 
@@ -101,20 +130,27 @@ async function insertIdentities(tx: Tx, keys: MerchantKeys, fresh: Identity[]): 
 }
 
 /** Rows for new people, and the ids or the name that an old one has shown for the first time. */
-async function insertContacts(tx: Tx, keys: MerchantKeys, resolved: { want: Wanted; contacts: ContactId[] }[], proposed: Set<ContactId>): Promise<void> {
+async function insertContacts(
+  tx: Tx,
+  keys: MerchantKeys,
+  resolved: { want: Wanted; contacts: ContactId[] }[],
+  proposed: Set<ContactId>,
+): Promise<void> {
   const seen = new Set<ContactId>();
   for (const { want, contacts } of resolved) {
     const id = contacts[0]!;
     if (seen.has(id)) continue;
     seen.add(id);
     const { person } = want;
-    const sealed = (column: string, value: string | undefined) => (value ? keys.seal("contact", column, id, value) : null);
+    const sealed = (column: string, value: string | undefined) =>
+      value ? keys.seal("contact", column, id, value) : null;
     const phone = sealed("phone_ct", person.waId);
     const bsuid = sealed("bsuid_ct", person.bsuid);
     const name = sealed("name_ct", person.name);
     if (proposed.has(id))
       await tx`insert into contact (id, merchant_id, portfolio_id, phone_ct, bsuid_ct, name_ct) values (${id}, ${keys.merchantId}, ${want.portfolioId}, ${phone}, ${bsuid}, ${name}) on conflict (id) do nothing`;
-    else await tx`update contact set phone_ct = coalesce(${phone}, phone_ct), bsuid_ct = coalesce(${bsuid}, bsuid_ct), name_ct = coalesce(${name}, name_ct) where id = ${id}`;
+    else
+      await tx`update contact set phone_ct = coalesce(${phone}, phone_ct), bsuid_ct = coalesce(${bsuid}, bsuid_ct), name_ct = coalesce(${name}, name_ct) where id = ${id}`;
   }
 }
 

@@ -1,13 +1,13 @@
 import type { StatusEvent, WebhookEvent } from "../domain/event.ts";
 import { type ContactId, type EventId, type MerchantId, newId, SYSTEM_MERCHANT } from "../domain/ids.ts";
 import type { Person } from "../domain/person.ts";
-import type { DecideStatus, InboxPort, Incoming, Kept } from "../ports.ts";
 import { EsekError } from "../errors.ts";
-import { transaction, type Tx } from "./database.ts";
-import { type Identities, type Wanted } from "./identities.ts";
+import type { DecideStatus, InboxPort, Incoming, Kept } from "../ports.ts";
+import { type Tx, transaction } from "./database.ts";
+import type { Identities, Wanted } from "./identities.ts";
 import { GroupCommit, type Request } from "./ingest.ts";
-import { insertInbox, type InboxRow, upsertMailboxes } from "./mailbox-write.ts";
 import type { MerchantKeys } from "./keyring.ts";
+import { type InboxRow, insertInbox, upsertMailboxes } from "./mailbox-write.ts";
 import { mergeContacts } from "./merge.ts";
 import { recordStatuses } from "./statuses.ts";
 import type { Store } from "./store.ts";
@@ -32,7 +32,11 @@ type Item = {
 class StaleContact extends Error {}
 
 /** Keeps what Meta delivered: each event once, numbered into its conversation, durable before the 200. */
-export function createInbox(store: Store, identities: Identities, options: { burstWindowMs?: number | undefined } = {}): InboxPort & { idle: () => Promise<void> } {
+export function createInbox(
+  store: Store,
+  identities: Identities,
+  options: { burstWindowMs?: number | undefined } = {},
+): InboxPort & { idle: () => Promise<void> } {
   let decideStatus: DecideStatus | undefined;
   const group = new GroupCommit<Item>((requests) => writeBatch(store, identities, requests, decideStatus!));
 
@@ -46,7 +50,11 @@ export function createInbox(store: Store, identities: Identities, options: { bur
         if (item) items.push(item);
         else {
           unrouted++;
-          await keepUnrouted(store, "unknown-number-or-waba", JSON.stringify({ field: one.event.kind, route: one.event.route, raw: one.event.raw }));
+          await keepUnrouted(
+            store,
+            "unknown-number-or-waba",
+            JSON.stringify({ field: one.event.kind, route: one.event.route, raw: one.event.raw }),
+          );
         }
       }
       if (items.length === 0) return { kept: 0, duplicates: 0, unrouted };
@@ -58,13 +66,24 @@ export function createInbox(store: Store, identities: Identities, options: { bur
   };
 }
 
-async function prepare(store: Store, incoming: Incoming, receivedAt: Date, burstWindowMs: number | undefined): Promise<Item | undefined> {
+async function prepare(
+  store: Store,
+  incoming: Incoming,
+  receivedAt: Date,
+  burstWindowMs: number | undefined,
+): Promise<Item | undefined> {
   const { event } = incoming;
   const route = await store.merchants.route(event.route);
   if (!route) return undefined;
-  const [keys, merchant] = await Promise.all([store.keyring.of(route.merchantId), store.merchants.get(route.merchantId)]);
+  const [keys, merchant] = await Promise.all([
+    store.keyring.of(route.merchantId),
+    store.merchants.get(route.merchantId),
+  ]);
   const who = personOf(event);
-  const belongsToChat = route.phoneId !== undefined && who !== undefined && (incoming.behaviour.seq || incoming.behaviour.window || event.kind === "message");
+  const belongsToChat =
+    route.phoneId !== undefined &&
+    who !== undefined &&
+    (incoming.behaviour.seq || incoming.behaviour.window || event.kind === "message");
   return {
     incoming,
     id: newId<EventId>(),
@@ -102,7 +121,12 @@ function hasId(person: Person): Person | undefined {
   return person.waId || person.bsuid ? person : undefined;
 }
 
-async function writeBatch(store: Store, identities: Identities, requests: Request<Item>[], decide: DecideStatus): Promise<Kept[]> {
+async function writeBatch(
+  store: Store,
+  identities: Identities,
+  requests: Request<Item>[],
+  decide: DecideStatus,
+): Promise<Kept[]> {
   const items = requests.flatMap((request) => request.items);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -118,7 +142,12 @@ async function writeBatch(store: Store, identities: Identities, requests: Reques
   }
 }
 
-async function writeOnce(store: Store, identities: Identities, items: Item[], decide: DecideStatus): Promise<Set<EventId>> {
+async function writeOnce(
+  store: Store,
+  identities: Identities,
+  items: Item[],
+  decide: DecideStatus,
+): Promise<Set<EventId>> {
   const inChats = items.filter((item) => item.wanted);
   const contacts = await identities.resolve(inChats.map((item) => item.wanted!));
   for (const [index, item] of inChats.entries()) item.contactId = contacts[index]!;
@@ -128,15 +157,38 @@ async function writeOnce(store: Store, identities: Identities, items: Item[], de
   const fresh = await transaction(store.sql, merchantIds, async (tx) => {
     const freshItems = await insertKeys(tx, items);
     const chats = freshItems.filter((item) => item.contactId && item.phoneId);
-    const boxes = await upsertMailboxes(tx, chats.map((item) => ({ ...item, contactId: item.contactId!, phoneId: item.phoneId!, behaviour: item.incoming.behaviour, event: item.incoming.event, isCommand: item.incoming.isCommand })));
+    const boxes = await upsertMailboxes(
+      tx,
+      chats.map((item) => ({
+        ...item,
+        contactId: item.contactId!,
+        phoneId: item.phoneId!,
+        behaviour: item.incoming.behaviour,
+        event: item.incoming.event,
+        isCommand: item.incoming.isCommand,
+      })),
+    );
     if (boxes.isStale) throw new StaleContact();
     isTurnDue = boxes.isDue;
-    await insertInbox(tx, freshItems.filter((item) => item.incoming.event.kind !== "status" || isOdd(item.incoming.event)).map((item) => inboxRow(item, boxes.seqOf.get(item.id))));
+    await insertInbox(
+      tx,
+      freshItems
+        .filter((item) => item.incoming.event.kind !== "status" || isOdd(item.incoming.event))
+        .map((item) => inboxRow(item, boxes.seqOf.get(item.id))),
+    );
     const statuses = freshItems.filter((item) => item.incoming.event.kind === "status");
-    if (statuses.length > 0) await recordStatuses(store, tx, statuses.map((item) => ({ keys: item.keys, event: item.incoming.event as StatusEvent, wabaId: item.wabaId })), decide);
+    if (statuses.length > 0)
+      await recordStatuses(
+        store,
+        tx,
+        statuses.map((item) => ({ keys: item.keys, event: item.incoming.event as StatusEvent, wabaId: item.wabaId })),
+        decide,
+      );
     for (const item of freshItems) {
-      if (item.incoming.event.kind === "template") await applyTemplateEvent(tx, item.merchantId, item.wabaId, item.incoming.event);
-      if (item.incoming.event.kind === "account") await applyAccountEvent(tx, item.merchantId, item.wabaId, item.phoneId, item.incoming.event);
+      if (item.incoming.event.kind === "template")
+        await applyTemplateEvent(tx, item.merchantId, item.wabaId, item.incoming.event);
+      if (item.incoming.event.kind === "account")
+        await applyAccountEvent(tx, item.merchantId, item.wabaId, item.phoneId, item.incoming.event);
       isJobDue ||= item.incoming.event.kind === "template" || item.incoming.event.kind === "account";
     }
     return freshItems;
@@ -170,7 +222,12 @@ function inboxRow(item: Item, place: { conversationId: string; seq: number | und
   const { event } = item.incoming;
   const { raw, route: _route, key: _key, at, ...body } = event;
   const wamid = "wamid" in event ? event.wamid : undefined;
-  const target = event.kind === "message" && "target" in event.content ? event.content.target : event.kind === "message" ? event.replyTo : undefined;
+  const target =
+    event.kind === "message" && "target" in event.content
+      ? event.content.target
+      : event.kind === "message"
+        ? event.replyTo
+        : undefined;
   return {
     id: item.id,
     merchantId: item.merchantId,
@@ -203,7 +260,12 @@ async function mergeRotated(store: Store, identities: Identities, items: Item[])
 async function keepUnrouted(store: Store, reason: string, body: string): Promise<void> {
   const keys = await store.keyring.of(SYSTEM_MERCHANT);
   const id = newId();
-  await transaction(store.sql, [SYSTEM_MERCHANT], (tx) => tx`insert into inbox_unrouted (id, merchant_id, reason, body_ct) values (${id}, ${SYSTEM_MERCHANT}, ${reason}, ${keys.seal("inbox_unrouted", "body_ct", id, body)})`);
+  await transaction(
+    store.sql,
+    [SYSTEM_MERCHANT],
+    (tx) =>
+      tx`insert into inbox_unrouted (id, merchant_id, reason, body_ct) values (${id}, ${SYSTEM_MERCHANT}, ${reason}, ${keys.seal("inbox_unrouted", "body_ct", id, body)})`,
+  );
   store.logger.warn({ event: id, reason }, "event kept that belongs to nobody");
 }
 

@@ -18,7 +18,10 @@ export class GroupCommit<Item> {
   #waiting = 0;
   #running: Promise<void> | undefined;
 
-  constructor(write: (requests: Request<Item>[]) => Promise<Kept[]>, limits: BatchLimits = { maxItems: 400, maxWaiting: 20_000 }) {
+  constructor(
+    write: (requests: Request<Item>[]) => Promise<Kept[]>,
+    limits: BatchLimits = { maxItems: 400, maxWaiting: 20_000 },
+  ) {
     this.#write = write;
     this.#limits = limits;
   }
@@ -26,7 +29,12 @@ export class GroupCommit<Item> {
   /** Resolves when the items are durable. Rejects with `EsekError("inbox/full")` when too much is waiting. */
   add(items: Item[]): Promise<Kept> {
     if (this.#waiting + items.length > this.#limits.maxWaiting && this.#waiting > 0)
-      return Promise.reject(new EsekError("inbox/full", `${this.#waiting} events are waiting to be written; Meta will deliver this POST again.`));
+      return Promise.reject(
+        new EsekError(
+          "inbox/full",
+          `${this.#waiting} events are waiting to be written; Meta will deliver this POST again.`,
+        ),
+      );
     this.#waiting += items.length;
     return new Promise<Kept>((resolve, reject) => {
       this.#queue.push({ items, resolve, reject });

@@ -55,7 +55,10 @@ export class Keyring {
   async ensure(tx: Tx, merchantId: string): Promise<void> {
     for (const purpose of ["data", "blind"] as const) {
       const id = newId();
-      const wrapped = this.#provider.wrap({ merchantId, table: "data_key", column: "wrapped", rowId: id }, randomBytes(32));
+      const wrapped = this.#provider.wrap(
+        { merchantId, table: "data_key", column: "wrapped", rowId: id },
+        randomBytes(32),
+      );
       await tx`insert into data_key (id, merchant_id, purpose, version, kek_id, wrapped)
         select ${id}, ${merchantId}, ${purpose}, 1, ${this.#provider.kekId}, ${wrapped}
         where not exists (select 1 from data_key where merchant_id = ${merchantId} and purpose = ${purpose})
@@ -66,8 +69,13 @@ export class Keyring {
   /** A new data key version: new values use it, old ones stay readable. Blind keys rotate only by a re-index. */
   async rotateDataKey(tx: Tx, merchantId: string): Promise<number> {
     const id = newId();
-    const wrapped = this.#provider.wrap({ merchantId, table: "data_key", column: "wrapped", rowId: id }, randomBytes(32));
-    const [row] = await tx<{ version: number }[]>`insert into data_key (id, merchant_id, purpose, version, kek_id, wrapped)
+    const wrapped = this.#provider.wrap(
+      { merchantId, table: "data_key", column: "wrapped", rowId: id },
+      randomBytes(32),
+    );
+    const [row] = await tx<
+      { version: number }[]
+    >`insert into data_key (id, merchant_id, purpose, version, kek_id, wrapped)
       select ${id}, ${merchantId}, 'data', max(version) + 1, ${this.#provider.kekId}, ${wrapped}
       from data_key where merchant_id = ${merchantId} and purpose = 'data' returning version`;
     this.forget(merchantId);
@@ -87,19 +95,33 @@ export class Keyring {
 }
 
 function selectKeys(tx: Tx, merchantId: string): Promise<Row[]> {
-  return tx<Row[]>`select id, purpose, version, kek_id as "kekId", wrapped from data_key where merchant_id = ${merchantId} order by purpose, version`;
+  return tx<
+    Row[]
+  >`select id, purpose, version, kek_id as "kekId", wrapped from data_key where merchant_id = ${merchantId} order by purpose, version`;
 }
 
 function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider): MerchantKeys {
   const keys = rows.map((row) => ({
     purpose: row.purpose,
-    key: { id: row.id, version: row.version, bytes: provider.unwrap({ merchantId, table: "data_key", column: "wrapped", rowId: row.id }, row.wrapped, row.kekId) } satisfies Key,
+    key: {
+      id: row.id,
+      version: row.version,
+      bytes: provider.unwrap(
+        { merchantId, table: "data_key", column: "wrapped", rowId: row.id },
+        row.wrapped,
+        row.kekId,
+      ),
+    } satisfies Key,
   }));
   const data = keys.filter((entry) => entry.purpose === "data").map((entry) => entry.key);
   const blinds = keys.filter((entry) => entry.purpose === "blind").map((entry) => entry.key);
   const current = data.at(-1);
   const currentBlind = blinds.at(-1);
-  if (!current || !currentBlind) throw new EsekError("crypto/no-keys", `Merchant ${merchantId} has no keys. Apply its file again: \`esek merchant apply FILE\`.`);
+  if (!current || !currentBlind)
+    throw new EsekError(
+      "crypto/no-keys",
+      `Merchant ${merchantId} has no keys. Apply its file again: \`esek merchant apply FILE\`.`,
+    );
   const byId = new Map(data.map((key) => [key.id, key]));
   return {
     merchantId,
@@ -107,7 +129,11 @@ function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider): Merc
     seal: (table, column, rowId, plain) => seal(current, { merchantId, table, column, rowId }, plain),
     open: (table, column, rowId, sealed) => {
       const key = byId.get(sealedWith(sealed));
-      if (!key) throw new EsekError("crypto/unknown-key", `A value of ${table}.${column} was sealed with a key that merchant ${merchantId} does not have.`);
+      if (!key)
+        throw new EsekError(
+          "crypto/unknown-key",
+          `A value of ${table}.${column} was sealed with a key that merchant ${merchantId} does not have.`,
+        );
       return open(key, { merchantId, table, column, rowId }, sealed).toString("utf8");
     },
     blind: (value) => blind(currentBlind, value),

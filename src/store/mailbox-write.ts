@@ -16,7 +16,11 @@ export type ChatItem = {
   receivedAt: Date;
 };
 
-export type Boxes = { seqOf: Map<EventId, { conversationId: ConversationId; seq: number | undefined }>; isStale: boolean; isDue: boolean };
+export type Boxes = {
+  seqOf: Map<EventId, { conversationId: ConversationId; seq: number | undefined }>;
+  isStale: boolean;
+  isDue: boolean;
+};
 
 type Group = { key: string; first: ChatItem; items: ChatItem[]; numbered: ChatItem[] };
 
@@ -29,7 +33,17 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
   const groups = grouped(items);
   const seqOf: Boxes["seqOf"] = new Map();
   if (groups.length === 0) return { seqOf, isStale: false, isDue: false };
-  const rows = await tx<{ id: ConversationId; merchantId: string; phoneId: string; contactId: ContactId; lastSeq: number; isNew: boolean; isMerged: boolean }[]>`
+  const rows = await tx<
+    {
+      id: ConversationId;
+      merchantId: string;
+      phoneId: string;
+      contactId: ContactId;
+      lastSeq: number;
+      isNew: boolean;
+      isMerged: boolean;
+    }[]
+  >`
     insert into mailbox as m (id, merchant_id, kind, phone_id, contact_id, last_seq, fence_seq, due_at, burst_until, window_at, human_since)
     select t.id, t.merchant_id, 'conversation', t.phone_id, t.contact_id, t.events, t.fence,
       case t.due when 'now' then clock_timestamp() when 'burst' then clock_timestamp() + t.window_ms * interval '1 ms' else 'infinity' end,
@@ -58,16 +72,24 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
   for (const group of groups) {
     const row = byKey.get(group.key)!;
     for (const item of group.items) seqOf.set(item.id, { conversationId: row.id, seq: undefined });
-    for (const [index, item] of group.numbered.entries()) seqOf.set(item.id, { conversationId: row.id, seq: row.lastSeq - group.numbered.length + index + 1 });
+    for (const [index, item] of group.numbered.entries())
+      seqOf.set(item.id, { conversationId: row.id, seq: row.lastSeq - group.numbered.length + index + 1 });
   }
-  const isStale = rows.some((row) => row.isMerged) || (await isAnyMerged(tx, rows.filter((row) => row.isNew).map((row) => row.contactId)));
+  const isStale =
+    rows.some((row) => row.isMerged) ||
+    (await isAnyMerged(
+      tx,
+      rows.filter((row) => row.isNew).map((row) => row.contactId),
+    ));
   return { seqOf, isStale, isDue: groups.some((group) => dueOf(group) !== "never") };
 }
 
 /** A merge cannot see a mailbox that is just being made, so a new one makes sure that its contact still stands. */
 async function isAnyMerged(tx: Tx, contactIds: ContactId[]): Promise<boolean> {
   if (contactIds.length === 0) return false;
-  const rows = await tx<{ merged: boolean }[]>`select merged_into is not null as merged from contact where id = any(${contactIds}) order by id for key share`;
+  const rows = await tx<
+    { merged: boolean }[]
+  >`select merged_into is not null as merged from contact where id = any(${contactIds}) order by id for key share`;
   return rows.some((row) => row.merged);
 }
 
@@ -94,14 +116,16 @@ function dueOf(group: Group): "now" | "burst" | "never" {
 }
 
 /** A window starts at the message's time or its arrival, whichever is earlier: a clock ahead of ours buys nothing. */
-function windowOf(group: Group): Date | null {
-  const times = group.items.filter((item) => item.behaviour.window).map((item) => Math.min(item.event.at.getTime(), item.receivedAt.getTime()));
-  return times.length > 0 ? new Date(Math.max(...times)) : null;
+function windowOf(group: Group): string | null {
+  const times = group.items
+    .filter((item) => item.behaviour.window)
+    .map((item) => Math.min(item.event.at.getTime(), item.receivedAt.getTime()));
+  return times.length > 0 ? new Date(Math.max(...times)).toISOString() : null;
 }
 
-function humanOf(group: Group): Date | null {
+function humanOf(group: Group): string | null {
   const taken = group.items.find((item) => item.event.kind === "echo" || item.event.kind === "handover");
-  return taken ? taken.event.at : null;
+  return taken ? taken.event.at.toISOString() : null;
 }
 
 export type InboxRow = {
@@ -126,7 +150,7 @@ export async function insertInbox(tx: Tx, rows: readonly InboxRow[]): Promise<vo
     select id, merchant_id, conversation_id, seq, kind, type, event_at, received_at, decode(wamid, 'hex'), decode(target, 'hex'), decode(body, 'base64'), decode(raw, 'base64')
     from unnest(
       ${rows.map((r) => r.id)}::uuid[], ${rows.map((r) => r.merchantId)}::uuid[], ${rows.map((r) => r.conversationId ?? null)}::uuid[], ${rows.map((r) => r.seq ?? null)}::bigint[],
-      ${rows.map((r) => r.kind)}::text[], ${rows.map((r) => r.type)}::text[], ${rows.map((r) => r.eventAt)}::timestamptz[], ${rows.map((r) => r.receivedAt)}::timestamptz[],
+      ${rows.map((r) => r.kind)}::text[], ${rows.map((r) => r.type)}::text[], ${rows.map((r) => r.eventAt.toISOString())}::timestamptz[], ${rows.map((r) => r.receivedAt.toISOString())}::timestamptz[],
       ${rows.map((r) => (r.wamidHash ? r.wamidHash.toString("hex") : null))}::text[], ${rows.map((r) => (r.targetHash ? r.targetHash.toString("hex") : null))}::text[],
       ${rows.map((r) => r.body.toString("base64"))}::text[], ${rows.map((r) => r.raw.toString("base64"))}::text[]
     ) as t (id, merchant_id, conversation_id, seq, kind, type, event_at, received_at, wamid, target, body, raw)`;

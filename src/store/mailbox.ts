@@ -1,22 +1,16 @@
 import { type ConversationId, type LeaseToken, newId } from "../domain/ids.ts";
-import type { Claim, MailboxPort } from "../ports.ts";
+import type { Beat, Claim, MailboxPort, TurnSource } from "../ports.ts";
 import { transaction } from "./database.ts";
+import type { Store } from "./store.ts";
 import { commitCommands, commitTurn, releaseClaim } from "./turn-commit.ts";
 import { loadTurnFacts } from "./turn-facts.ts";
-import type { Store } from "./store.ts";
 
 /** A lease outlives two missed heartbeats; after it, another worker retakes the turn. */
 export const LEASE_MS = 6000;
 export const HEARTBEAT_MS = 2000;
 export const MAX_ATTEMPTS = 5;
 
-export type Beat = { conversationId: ConversationId; token: LeaseToken; lastSeq: number; fenceSeq: number };
-
-export type MailboxStore = MailboxPort & {
-  claim: (limit: number) => Promise<Claim[]>;
-  heartbeat: (claims: readonly Claim[]) => Promise<Map<ConversationId, Beat>>;
-  releaseAll: (claims: readonly Claim[]) => Promise<void>;
-};
+export type MailboxStore = MailboxPort & TurnSource;
 
 export function createMailbox(store: Store): MailboxStore {
   return {
@@ -31,7 +25,12 @@ export function createMailbox(store: Store): MailboxStore {
     async bury(claim, facts, effects) {
       const result = await commitTurn(store, { ...claim, supersedes: 2 }, facts, effects);
       if (result === "committed")
-        await transaction(store.sql, [claim.merchantId], (tx) => tx`update inbox set state = 'dead' where conversation_id = ${claim.conversationId} and seq > ${claim.handledSeq} and seq <= ${claim.lastSeq} and state = 'kept'`);
+        await transaction(
+          store.sql,
+          [claim.merchantId],
+          (tx) =>
+            tx`update inbox set state = 'dead' where conversation_id = ${claim.conversationId} and seq > ${claim.handledSeq} and seq <= ${claim.lastSeq} and state = 'kept'`,
+        );
       return result;
     },
   };

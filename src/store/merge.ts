@@ -1,16 +1,31 @@
 import type { ContactId, ConversationId, MerchantId } from "../domain/ids.ts";
-import { transaction, type Tx } from "./database.ts";
+import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Store } from "./store.ts";
 
-type Box = { id: ConversationId; contactId: ContactId; phoneId: string; lastSeq: number; handledSeq: number; windowAt: Date | null; humanSince: Date | null; dueAt: Date; mergedInto: string | null };
+type Box = {
+  id: ConversationId;
+  contactId: ContactId;
+  phoneId: string;
+  lastSeq: number;
+  handledSeq: number;
+  windowAt: Date | null;
+  humanSince: Date | null;
+  dueAt: Date;
+  mergedInto: string | null;
+};
 
 /**
  * Two contacts turn out to be one person. The older survives: it takes the other's identities, unhandled events
  * (numbered anew, which supersedes running drafts), queued rows, the latest window and human mode. Consent needs no move:
  * it hangs on identities, and the union of identities is the union of stops. Doing it twice changes nothing.
  */
-export async function mergeContacts(store: Store, merchantId: MerchantId, a: ContactId, b: ContactId): Promise<ContactId> {
+export async function mergeContacts(
+  store: Store,
+  merchantId: MerchantId,
+  a: ContactId,
+  b: ContactId,
+): Promise<ContactId> {
   const [survivor, loser] = a < b ? [a, b] : [b, a];
   const keys = await store.keyring.of(merchantId);
   await transaction(store.sql, [merchantId], async (tx) => {
@@ -24,7 +39,8 @@ export async function mergeContacts(store: Store, merchantId: MerchantId, a: Con
     for (const box of boxes.filter((candidate) => candidate.contactId === loser && !candidate.mergedInto)) {
       const target = boxes.find((candidate) => candidate.contactId === survivor && candidate.phoneId === box.phoneId);
       if (target) await mergeBox(tx, box, target);
-      else await tx`update mailbox set contact_id = ${survivor}, fence_seq = last_seq + 1, last_seq = last_seq + 1 where id = ${box.id}`;
+      else
+        await tx`update mailbox set contact_id = ${survivor}, fence_seq = last_seq + 1, last_seq = last_seq + 1 where id = ${box.id}`;
     }
     await tx`update outbox set contact_id = ${survivor} where contact_id = ${loser}`;
     await tx`update outbox_due set contact_id = ${survivor} where contact_id = ${loser}`;
@@ -41,17 +57,23 @@ export async function mergeContacts(store: Store, merchantId: MerchantId, a: Con
 
 /** What only the loser's row knew, sealed anew: a ciphertext is bound to its row. */
 async function moveNames(tx: Tx, keys: MerchantKeys, survivor: ContactId, loser: ContactId): Promise<void> {
-  const rows = await tx<{ id: ContactId; phone: Uint8Array | null; bsuid: Uint8Array | null; name: Uint8Array | null }[]>`
+  const rows = await tx<
+    { id: ContactId; phone: Uint8Array | null; bsuid: Uint8Array | null; name: Uint8Array | null }[]
+  >`
     select id, phone_ct as phone, bsuid_ct as bsuid, name_ct as name from contact where id = any(${[survivor, loser]})`;
   const from = rows.find((row) => row.id === loser)!;
   const into = rows.find((row) => row.id === survivor)!;
   const moved = (column: "phone" | "bsuid" | "name") =>
-    into[column] ?? (from[column] && keys.seal("contact", `${column}_ct`, survivor, keys.open("contact", `${column}_ct`, loser, from[column])));
+    into[column] ??
+    (from[column] &&
+      keys.seal("contact", `${column}_ct`, survivor, keys.open("contact", `${column}_ct`, loser, from[column])));
   await tx`update contact set phone_ct = ${moved("phone")}, bsuid_ct = ${moved("bsuid")}, name_ct = ${moved("name")} where id = ${survivor}`;
 }
 
 async function mergeBox(tx: Tx, from: Box, into: Box): Promise<void> {
-  const pending = await tx<{ id: string }[]>`select id from inbox where conversation_id = ${from.id} and seq > ${from.handledSeq} and state = 'kept' order by seq`;
+  const pending = await tx<
+    { id: string }[]
+  >`select id from inbox where conversation_id = ${from.id} and seq > ${from.handledSeq} and state = 'kept' order by seq`;
   const first = into.lastSeq;
   await tx`update inbox i set conversation_id = ${into.id}, seq = ${first} + t.n
     from unnest(${pending.map((row) => row.id)}::uuid[]) with ordinality as t (id, n) where i.id = t.id`;

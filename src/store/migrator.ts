@@ -20,7 +20,10 @@ export async function migrate(sql: Sql, migrations = readMigrations()): Promise<
   try {
     const [server] = await connection`select current_setting('server_version_num')::int as version`;
     if ((server?.version ?? 0) < 150_000)
-      throw new EsekError("migrate/server", `Postgres 15 or newer is needed; this server is ${server?.version}. Upgrade it or unset DATABASE_URL to use the embedded one.`);
+      throw new EsekError(
+        "migrate/server",
+        `Postgres 15 or newer is needed; this server is ${server?.version}. Upgrade it or unset DATABASE_URL to use the embedded one.`,
+      );
     await connection`select pg_advisory_lock(${LOCK})`;
     try {
       return await apply(connection, migrations);
@@ -43,7 +46,10 @@ async function apply(sql: Sql, migrations: Migration[]): Promise<string[]> {
   for (const migration of migrations) {
     const known = done.get(migration.version);
     if (known && known.checksum !== migration.checksum)
-      throw new EsekError("migrate/edited", `Migration ${migration.name} was edited after it had been applied. Restore the file; a change goes into a new one.`);
+      throw new EsekError(
+        "migrate/edited",
+        `Migration ${migration.name} was edited after it had been applied. Restore the file; a change goes into a new one.`,
+      );
     if (known) continue;
     await sql.unsafe("begin");
     try {
@@ -53,7 +59,11 @@ async function apply(sql: Sql, migrations: Migration[]): Promise<string[]> {
       await sql.unsafe("commit");
     } catch (err) {
       await sql.unsafe("rollback");
-      throw new EsekError("migrate/failed", `Migration ${migration.name} failed (SQLSTATE ${(err as { code?: string }).code}); nothing of it was kept.`, { cause: err });
+      throw new EsekError(
+        "migrate/failed",
+        `Migration ${migration.name} failed (SQLSTATE ${(err as { code?: string }).code}); nothing of it was kept.`,
+        { cause: err },
+      );
     }
     applied.push(migration.name);
   }

@@ -6,12 +6,20 @@ import { isAskOpen, standing } from "../policy/consent.ts";
 import type { OutboundFacts } from "../policy/outbound-gate.ts";
 import { recipientPlace } from "../policy/recipient-place.ts";
 import type { TemplateFacts } from "../policy/template-check.ts";
-import { type Contact, CONTACT_COLUMNS, readContact } from "./contacts.ts";
 import { selectLedger } from "./consent-ledger.ts";
+import { CONTACT_COLUMNS, type Contact, readContact } from "./contacts.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
-export type Subject = { merchantId: MerchantId; phoneId: PhoneId; contactId: ContactId; conversationId: ConversationId; config: MerchantConfig; keys: MerchantKeys; now: Date };
+export type Subject = {
+  merchantId: MerchantId;
+  phoneId: PhoneId;
+  contactId: ContactId;
+  conversationId: ConversationId;
+  config: MerchantConfig;
+  keys: MerchantKeys;
+  now: Date;
+};
 
 export type NumberRow = {
   wabaId: string;
@@ -31,14 +39,22 @@ type BoxRow = { windowAt: Date | null; windowClosedAt: Date | null; humanSince: 
 export type Gathered = { facts: OutboundFacts; number: NumberRow; contact: Contact; humanSince: Date | undefined };
 
 /** Everything the gate weighs about a person and a number, as of now. Under the contact's lock it is the last word. */
-export async function gatherOutbound(tx: Tx, subject: Subject, message?: { content: Content; purpose: Purpose }): Promise<Gathered> {
+export async function gatherOutbound(
+  tx: Tx,
+  subject: Subject,
+  message?: { content: Content; purpose: Purpose },
+): Promise<Gathered> {
   const { merchantId, phoneId, contactId, conversationId, config, keys, now } = subject;
   const [[number], [person], [box], wabaLedger] = await Promise.all([
-    tx<NumberRow[]>`select w.waba_id as "wabaId", p.phone_number_id as "phoneNumberId", w.portfolio_id as "portfolioId", m.suspended_reason as "suspendedReason", w.token_broken_at as "tokenBrokenAt",
+    tx<
+      NumberRow[]
+    >`select w.waba_id as "wabaId", p.phone_number_id as "phoneNumberId", w.portfolio_id as "portfolioId", m.suspended_reason as "suspendedReason", w.token_broken_at as "tokenBrokenAt",
       p.paused_until as "pausedUntil", w.templates_blocked_until as "templatesBlockedUntil", w.replies_blocked_until as "repliesBlockedUntil", w.messaging_limit as "messagingLimit", w.blocked_countries as "blockedCountries"
       from phone p join waba w on w.merchant_id = p.merchant_id and w.waba_id = p.waba_id join merchant m on m.merchant_id = p.merchant_id where p.id = ${phoneId}`,
     tx`select ${tx.unsafe(CONTACT_COLUMNS)} from contact where id = ${contactId}`,
-    tx<BoxRow[]>`select window_at as "windowAt", window_closed_at as "windowClosedAt", human_since as "humanSince" from mailbox where id = ${conversationId}`,
+    tx<
+      BoxRow[]
+    >`select window_at as "windowAt", window_closed_at as "windowClosedAt", human_since as "humanSince" from mailbox where id = ${conversationId}`,
     ledgerOfPhone(tx, phoneId, contactId),
   ]);
   const contact = readContact(keys, contactId, person as Parameters<typeof readContact>[2]);
@@ -46,8 +62,12 @@ export async function gatherOutbound(tx: Tx, subject: Subject, message?: { conte
   const now30 = new Date(now.getTime() - 30 * 86_400_000);
   const isTemplate = message?.content.type === "template";
   const [template, portfolio, marketingSent, confirmedAt] = await Promise.all([
-    message?.content.type === "template" ? templateFacts(tx, merchantId, number!.wabaId, message.content.template) : undefined,
-    isTemplate ? portfolioFacts(tx, merchantId, number!, contactId, now) : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
+    message?.content.type === "template"
+      ? templateFacts(tx, merchantId, number!.wabaId, message.content.template)
+      : undefined,
+    isTemplate
+      ? portfolioFacts(tx, merchantId, number!, contactId, now)
+      : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
     message?.purpose === "marketing" ? marketingSentAt(tx, contactId, now30) : [],
     message?.purpose === "opt-out-confirmation" ? undefined : undefined,
   ]);
@@ -59,8 +79,16 @@ export async function gatherOutbound(tx: Tx, subject: Subject, message?: { conte
     facts: {
       now,
       merchant: { isSuspended: number!.suspendedReason !== null },
-      number: { isTokenBroken: number!.tokenBrokenAt !== null, pausedUntil: number!.pausedUntil ?? undefined, templatesBlockedUntil: number!.templatesBlockedUntil ?? undefined, repliesBlockedUntil: number!.repliesBlockedUntil ?? undefined },
-      chat: { isHumanHeld: human !== undefined && now.getTime() - human.getTime() < config.humanIdleHours * 3_600_000, window: { openedAt: box?.windowAt ?? undefined, closedByMetaAt: box?.windowClosedAt ?? undefined } },
+      number: {
+        isTokenBroken: number!.tokenBrokenAt !== null,
+        pausedUntil: number!.pausedUntil ?? undefined,
+        templatesBlockedUntil: number!.templatesBlockedUntil ?? undefined,
+        repliesBlockedUntil: number!.repliesBlockedUntil ?? undefined,
+      },
+      chat: {
+        isHumanHeld: human !== undefined && now.getTime() - human.getTime() < config.humanIdleHours * 3_600_000,
+        window: { openedAt: box?.windowAt ?? undefined, closedByMetaAt: box?.windowClosedAt ?? undefined },
+      },
       recipient: {
         standing: standing(wabaLedger),
         isAskOpen: isAskOpen(wabaLedger, now),
@@ -81,21 +109,41 @@ async function ledgerOfPhone(tx: Tx, phoneId: PhoneId, contactId: ContactId) {
   return selectLedger(tx, row!.wabaId, contactId);
 }
 
-export async function templateFacts(tx: Tx, merchantId: MerchantId, wabaId: string, send: { name: string; language: string }): Promise<TemplateFacts> {
-  const rows = await tx<Template[]>`select name, language, category, status, components from template where merchant_id = ${merchantId} and waba_id = ${wabaId} and name = ${send.name}`;
+export async function templateFacts(
+  tx: Tx,
+  merchantId: MerchantId,
+  wabaId: string,
+  send: { name: string; language: string },
+): Promise<TemplateFacts> {
+  const rows = await tx<
+    Template[]
+  >`select name, language, category, status, components from template where merchant_id = ${merchantId} and waba_id = ${wabaId} and name = ${send.name}`;
   return { template: rows.find((row) => row.language === send.language), languages: rows.map((row) => row.language) };
 }
 
-async function portfolioFacts(tx: Tx, merchantId: MerchantId, number: NumberRow, contactId: ContactId, now: Date): Promise<OutboundFacts["portfolio"]> {
+async function portfolioFacts(
+  tx: Tx,
+  merchantId: MerchantId,
+  number: NumberRow,
+  contactId: ContactId,
+  now: Date,
+): Promise<OutboundFacts["portfolio"]> {
   if (number.messagingLimit === null) return { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined };
   const since = new Date(now.getTime() - 86_400_000);
   const [row] = await tx<{ used: number; isCounted: boolean; oldest: Date | null }[]>`
     select count(*)::int as used, coalesce(bool_or(contact_id = ${contactId}), false) as "isCounted", min(last_at) as oldest from portfolio_recipient
     where merchant_id = ${merchantId} and portfolio_id = ${number.portfolioId} and last_at > ${since}`;
-  return { limit: number.messagingLimit, used: row!.used, isCounted: row!.isCounted, nextFreeAt: row!.oldest ? new Date(row!.oldest.getTime() + 86_400_000) : undefined };
+  return {
+    limit: number.messagingLimit,
+    used: row!.used,
+    isCounted: row!.isCounted,
+    nextFreeAt: row!.oldest ? new Date(row!.oldest.getTime() + 86_400_000) : undefined,
+  };
 }
 
 async function marketingSentAt(tx: Tx, contactId: ContactId, since: Date): Promise<Date[]> {
-  const rows = await tx<{ at: Date }[]>`select sent_at as at from outbox where contact_id = ${contactId} and sent_at > ${since} and purpose = 'marketing' and state <> 'failed' order by sent_at`;
+  const rows = await tx<
+    { at: Date }[]
+  >`select sent_at as at from outbox where contact_id = ${contactId} and sent_at > ${since} and purpose = 'marketing' and state <> 'failed' order by sent_at`;
   return rows.map((row) => row.at);
 }

@@ -1,13 +1,21 @@
 import type { Author, Content, Purpose } from "../domain/draft.ts";
-import { type AttemptId, type ContactId, type ConversationId, newId, type OutboxId, type PhoneId, type Wamid } from "../domain/ids.ts";
-import type { Verdict } from "../domain/verdict.ts";
-import type { DueRow, Marked, OutboxPort, RowFacts, SendingPlan } from "../ports.ts";
-import { type StatusEffect, type Attempt, onNews } from "../policy/delivery.ts";
-import type { FallbackFacts } from "../policy/template-fallback.ts";
 import type { MessageContent } from "../domain/event.ts";
+import {
+  type AttemptId,
+  type ContactId,
+  type ConversationId,
+  newId,
+  type OutboxId,
+  type PhoneId,
+  type Wamid,
+} from "../domain/ids.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import { type Attempt, onNews, type StatusEffect } from "../policy/delivery.ts";
 import { textOfContent } from "../policy/inbound.ts";
+import type { FallbackFacts } from "../policy/template-fallback.ts";
+import type { DueRow, Marked, OutboxPort, RowFacts, SendingPlan } from "../ports.ts";
 import { applyEffect, asAttempt, failureFacts, lockAttempts, makeDue, settle } from "./attempts.ts";
-import { transaction, type Tx } from "./database.ts";
+import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
 import { holdAnswer } from "./held-answer.ts";
 import type { MerchantKeys } from "./keyring.ts";
@@ -45,7 +53,10 @@ type Row = {
 };
 
 export function createOutbox(store: Store): OutboxPort {
-  return { markSending: (row, decide) => markSending(store, row, decide), recordOutcome: (marked, outcome, decide) => recordOutcome(store, marked, outcome, decide) };
+  return {
+    markSending: (row, decide) => markSending(store, row, decide),
+    recordOutcome: (marked, outcome, decide) => recordOutcome(store, marked, outcome, decide),
+  };
 }
 
 /**
@@ -60,7 +71,9 @@ async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) 
     const now = store.clock.now();
     const [, [row]] = await Promise.all([
       tx`select id from contact where id = (select contact_id from outbox where id = ${due.outboxId}) for update`,
-      tx<Row[]>`select id, contact_id as "contactId", conversation_id as "conversationId", phone_id as "phoneId", turn_id as "turnId", purpose, author, reason, state, state_reason as "stateReason", content_ct as content,
+      tx<
+        Row[]
+      >`select id, contact_id as "contactId", conversation_id as "conversationId", phone_id as "phoneId", turn_id as "turnId", purpose, author, reason, state, state_reason as "stateReason", content_ct as content,
         content_hash as "contentHash", verdict, versions, tries, lane_seq::float8 as "laneSeq", lane, reply_to as "replyTo", expires_at as "expiresAt" from outbox where id = ${due.outboxId} for update`,
     ]);
     if (!row) return { type: "not-now", reason: "gone" };
@@ -77,14 +90,35 @@ async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) 
 
 type Loaded = { row: RowFacts; gathered: Gathered; content: Content };
 
-async function rowFacts(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, now: Date): Promise<Loaded> {
+async function rowFacts(
+  tx: Tx,
+  keys: MerchantKeys,
+  merchant: Merchant,
+  due: DueRow,
+  row: Row,
+  now: Date,
+): Promise<Loaded> {
   const content = JSON.parse(keys.open("outbox", "content_ct", row.id, row.content)) as Content;
-  const subject = { merchantId: due.merchantId, phoneId: row.phoneId, contactId: row.contactId, conversationId: row.conversationId, config: merchant.config, keys, now };
+  const subject = {
+    merchantId: due.merchantId,
+    phoneId: row.phoneId,
+    contactId: row.contactId,
+    conversationId: row.conversationId,
+    config: merchant.config,
+    keys,
+    now,
+  };
   const [gathered, [lane], [pair], approved, [asked]] = await Promise.all([
     gatherOutbound(tx, subject, { content, purpose: row.purpose }),
-    tx<{ blocked: boolean }[]>`select exists (select 1 from outbox_due where lane = ${row.lane}::uuid and lane_seq < ${row.laneSeq}) as blocked`,
-    tx<{ paidUntil: Date; blockedUntil: Date | null }[]>`select paid_until as "paidUntil", blocked_until as "blockedUntil" from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`,
-    row.lane === null ? [] : approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady),
+    tx<
+      { blocked: boolean }[]
+    >`select exists (select 1 from outbox_due where lane = ${row.lane}::uuid and lane_seq < ${row.laneSeq}) as blocked`,
+    tx<
+      { paidUntil: Date; blockedUntil: Date | null }[]
+    >`select paid_until as "paidUntil", blocked_until as "blockedUntil" from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`,
+    row.lane === null
+      ? []
+      : approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady),
     row.replyTo ? tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}` : [],
   ]);
   return {
@@ -94,14 +128,25 @@ async function rowFacts(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: Due
       outboxId: row.id,
       contactId: row.contactId,
       contentHash: Buffer.from(row.contentHash).toString("hex"),
-      message: { content, purpose: row.purpose, author: row.author, verdict: row.verdict, isAlwaysAnswered: row.versions.isAlwaysAnswered === true },
+      message: {
+        content,
+        purpose: row.purpose,
+        author: row.author,
+        verdict: row.verdict,
+        isAlwaysAnswered: row.versions.isAlwaysAnswered === true,
+      },
       tries: row.tries,
       isLaneClear: row.lane === null || !lane!.blocked,
       pairFreeAt: pair && pairFreeAt(pair, now),
       outbound: gathered.facts,
       fallback: fallbackFacts(merchant, gathered, approved),
       expiresAt: row.expiresAt ?? undefined,
-      topic: asked ? (textOfContent((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, asked.body)) as { content: MessageContent }).content) ?? "") : "",
+      topic: asked
+        ? (textOfContent(
+            (JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, asked.body)) as { content: MessageContent })
+              .content,
+          ) ?? "")
+        : "",
     },
   };
 }
@@ -112,18 +157,40 @@ function pairFreeAt(pair: { paidUntil: Date; blockedUntil: Date | null }, now: D
   return earliest > now.getTime() ? new Date(earliest) : undefined;
 }
 
-async function approvedLanguages(tx: Tx, merchantId: string, phoneId: PhoneId, name: string | undefined): Promise<string[]> {
+async function approvedLanguages(
+  tx: Tx,
+  merchantId: string,
+  phoneId: PhoneId,
+  name: string | undefined,
+): Promise<string[]> {
   if (!name) return [];
-  const rows = await tx<{ language: string }[]>`select t.language from template t join phone p on p.merchant_id = t.merchant_id and p.waba_id = t.waba_id
+  const rows = await tx<
+    { language: string }[]
+  >`select t.language from template t join phone p on p.merchant_id = t.merchant_id and p.waba_id = t.waba_id
     where t.merchant_id = ${merchantId} and p.id = ${phoneId} and t.name = ${name} and t.status = 'APPROVED' and t.category = 'UTILITY'`;
   return rows.map((row) => row.language);
 }
 
 function fallbackFacts(merchant: Merchant, gathered: Gathered, languages: readonly string[]): FallbackFacts {
-  return { templateName: merchant.config.fallbackTemplates.answerReady, languages, preferred: [gathered.contact.language, ...merchant.config.languages].filter((tag) => tag !== undefined), standing: gathered.facts.recipient.standing };
+  return {
+    templateName: merchant.config.fallbackTemplates.answerReady,
+    languages,
+    preferred: [gathered.contact.language, ...merchant.config.languages].filter((tag) => tag !== undefined),
+    standing: gathered.facts.recipient.standing,
+  };
 }
 
-async function carryOut(store: Store, tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, loaded: Loaded, plan: SendingPlan, now: Date): Promise<Marked> {
+async function carryOut(
+  store: Store,
+  tx: Tx,
+  keys: MerchantKeys,
+  merchant: Merchant,
+  due: DueRow,
+  row: Row,
+  loaded: Loaded,
+  plan: SendingPlan,
+  now: Date,
+): Promise<Marked> {
   switch (plan.type) {
     case "wait":
       await makeDue(tx, row.id, 1000);
@@ -140,7 +207,20 @@ async function carryOut(store: Store, tx: Tx, keys: MerchantKeys, merchant: Merc
       if (plan.notice) await raiseNotice(tx, due.merchantId, plan.notice, row.conversationId);
       return { type: "not-now", reason: plan.reason };
     case "hold":
-      await holdAnswer(tx, keys, { merchantId: due.merchantId, conversationId: row.conversationId, phoneId: row.phoneId, contactId: row.contactId, turnId: row.turnId ?? row.id, config: row.versions.config }, plan.template, now);
+      await holdAnswer(
+        tx,
+        keys,
+        {
+          merchantId: due.merchantId,
+          conversationId: row.conversationId,
+          phoneId: row.phoneId,
+          contactId: row.contactId,
+          turnId: row.turnId ?? row.id,
+          config: row.versions.config,
+        },
+        plan.template,
+        now,
+      );
       await recordChange(tx, keys, merchant, due, row, loaded, "block", plan.reason, now);
       store.nudge("sender");
       return { type: "not-now", reason: plan.reason };
@@ -149,7 +229,16 @@ async function carryOut(store: Store, tx: Tx, keys: MerchantKeys, merchant: Merc
   }
 }
 
-async function openAttempt(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, { gathered, content }: Loaded, plan: Extract<SendingPlan, { type: "send" }>, now: Date): Promise<Marked> {
+async function openAttempt(
+  tx: Tx,
+  keys: MerchantKeys,
+  merchant: Merchant,
+  due: DueRow,
+  row: Row,
+  { gathered, content }: Loaded,
+  plan: Extract<SendingPlan, { type: "send" }>,
+  now: Date,
+): Promise<Marked> {
   const attemptId = newId<AttemptId>();
   const isTemplate = content.type === "template";
   const statements: PromiseLike<unknown>[] = [
@@ -164,34 +253,74 @@ async function openAttempt(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: 
   if (isTemplate)
     statements.push(tx`insert into portfolio_recipient (merchant_id, portfolio_id, contact_id, last_at) values (${due.merchantId}, ${gathered.number.portfolioId}, ${row.contactId}, ${now})
       on conflict (merchant_id, portfolio_id, contact_id) do update set last_at = excluded.last_at`);
-  if (row.stateReason !== "allowed" && row.stateReason !== "retry" && row.stateReason !== "resent-after-unknown") statements.push(recordChange(tx, keys, merchant, due, row, { gathered, content } as Loaded, "send", "allowed", now));
-  const [reply] = row.replyTo ? await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}` : [];
+  if (row.stateReason !== "allowed" && row.stateReason !== "retry" && row.stateReason !== "resent-after-unknown")
+    statements.push(
+      recordChange(tx, keys, merchant, due, row, { gathered, content } as Loaded, "send", "allowed", now),
+    );
+  const [reply] = row.replyTo
+    ? await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}`
+    : [];
   await Promise.all(statements);
-  const replyTo = reply && ((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, reply.body)) as { wamid?: Wamid }).wamid ?? undefined);
+  const replyTo =
+    reply &&
+    ((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, reply.body)) as { wamid?: Wamid }).wamid ?? undefined);
   const { waId, bsuid } = gathered.contact;
-  return { type: "sending", attemptId, cleared: plan.cleared, content, recipient: { waId, bsuid }, phoneNumberId: gathered.number.phoneNumberId, merchantId: due.merchantId, replyTo };
+  return {
+    type: "sending",
+    attemptId,
+    cleared: plan.cleared,
+    content,
+    recipient: { waId, bsuid },
+    phoneNumberId: gathered.number.phoneNumberId,
+    merchantId: due.merchantId,
+    replyTo,
+  };
 }
 
 /** The previous holder died between marking and recording: after the deadline its outcome is unknown, later still it is settled. */
 async function resumeOpenAttempt(tx: Tx, keys: MerchantKeys, row: Row, now: Date): Promise<Marked> {
-  const [open] = await tx<{ id: AttemptId; state: string; isPast: boolean }[]>`select id, state, deadline_at <= clock_timestamp() as "isPast" from send_attempt where outbox_id = ${row.id} order by number desc limit 1`;
+  const [open] = await tx<
+    { id: AttemptId; state: string; isPast: boolean }[]
+  >`select id, state, deadline_at <= clock_timestamp() as "isPast" from send_attempt where outbox_id = ${row.id} order by number desc limit 1`;
   if (!open || (open.state === "sending" && !open.isPast)) {
     await makeDue(tx, row.id, 1000);
     return { type: "not-now", reason: "outcome-unknown" };
   }
   const [attempt] = await lockAttempts(tx, [open.id]);
-  const effect = onNews(asAttempt(attempt!), open.state === "sending" ? { type: "unknown" } : { type: "no-news-in-time" }, now);
+  const effect = onNews(
+    asAttempt(attempt!),
+    open.state === "sending" ? { type: "unknown" } : { type: "no-news-in-time" },
+    now,
+  );
   await applyEffect(tx, keys, attempt!, effect, now, now);
   return { type: "not-now", reason: "outcome-unknown" };
 }
 
 /** One row a change of verdict; a verdict that only repeats counts up. */
-async function recordChange(tx: Tx, keys: MerchantKeys, merchant: Merchant, due: DueRow, row: Row, loaded: Loaded, type: string, reason: string, now: Date): Promise<void> {
+async function recordChange(
+  tx: Tx,
+  keys: MerchantKeys,
+  merchant: Merchant,
+  due: DueRow,
+  row: Row,
+  loaded: Loaded,
+  type: string,
+  reason: string,
+  now: Date,
+): Promise<void> {
   if (row.stateReason === reason) {
     await tx`update decision set repeats = repeats + 1, last_at = ${now} where id = (select id from decision where outbox_id = ${row.id} order by decided_at desc limit 1)`;
     return;
   }
-  const { content: _text, ...message } = { ...(loaded.row?.message ?? { content: loaded.content, purpose: row.purpose, author: row.author, verdict: row.verdict, isAlwaysAnswered: row.versions.isAlwaysAnswered === true }) };
+  const { content: _text, ...message } = {
+    ...(loaded.row?.message ?? {
+      content: loaded.content,
+      purpose: row.purpose,
+      author: row.author,
+      verdict: row.verdict,
+      isAlwaysAnswered: row.versions.isAlwaysAnswered === true,
+    }),
+  };
   await insertDecisions(tx, keys, [
     {
       merchantId: due.merchantId,

@@ -1,8 +1,8 @@
 import type { StatusEvent } from "../domain/event.ts";
 import { type AttemptId, newId } from "../domain/ids.ts";
-import type { DecideStatus } from "../ports.ts";
 import { STATUS_RANK } from "../policy/delivery.ts";
-import { applyEffect, asAttempt, type AttemptRow, failureFacts, lockAttempts } from "./attempts.ts";
+import type { DecideStatus } from "../ports.ts";
+import { type AttemptRow, applyEffect, asAttempt, failureFacts, lockAttempts } from "./attempts.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Store } from "./store.ts";
@@ -17,7 +17,12 @@ const SWEEPS_MS = [1000, 10_000, 60_000];
  * the same row before it records an answer, so a status can neither miss nor be missed. What matches nothing is parked.
  * A failure's contact and mailbox are locked before the outbox, as everywhere.
  */
-export async function recordStatuses(store: Store, tx: Tx, items: readonly StatusItem[], decide: DecideStatus): Promise<void> {
+export async function recordStatuses(
+  store: Store,
+  tx: Tx,
+  items: readonly StatusItem[],
+  decide: DecideStatus,
+): Promise<void> {
   const now = store.clock.now();
   const found = await findAttempts(tx, items);
   const failed = items.filter((item) => item.event.status === "failed" && found.has(item));
@@ -31,7 +36,13 @@ export async function recordStatuses(store: Store, tx: Tx, items: readonly Statu
   }
 }
 
-async function recordOne(tx: Tx, { keys, event }: StatusItem, row: AttemptRow, decide: DecideStatus, now: Date): Promise<void> {
+async function recordOne(
+  tx: Tx,
+  { keys, event }: StatusItem,
+  row: AttemptRow,
+  decide: DecideStatus,
+  now: Date,
+): Promise<void> {
   const facts = event.status === "failed" ? await failureFacts(tx, keys, row) : undefined;
   const effect = decide(asAttempt(row, facts), event, now);
   await applyEffect(tx, keys, row, effect, now, event.at);
@@ -43,8 +54,12 @@ async function recordOne(tx: Tx, { keys, event }: StatusItem, row: AttemptRow, d
 }
 
 async function findAttempts(tx: Tx, items: readonly StatusItem[]): Promise<Map<StatusItem, AttemptId>> {
-  const ids = items.map((item) => item.event.callbackData).filter((id): id is string => id !== undefined && UUID.test(id));
-  const hashes = items.flatMap((item) => item.keys.blindAll(`wamid:${item.event.wamid}`).map((hash) => hash.toString("hex")));
+  const ids = items
+    .map((item) => item.event.callbackData)
+    .filter((id): id is string => id !== undefined && UUID.test(id));
+  const hashes = items.flatMap((item) =>
+    item.keys.blindAll(`wamid:${item.event.wamid}`).map((hash) => hash.toString("hex")),
+  );
   const rows = await tx<{ id: AttemptId; merchantId: string; wamid: string | null }[]>`
     select id, merchant_id as "merchantId", encode(wamid_hash, 'hex') as wamid from send_attempt
     where id = any(${ids}::uuid[]) or wamid_hash = any(select decode(h, 'hex') from unnest(${hashes}::text[]) h)`;
@@ -53,7 +68,12 @@ async function findAttempts(tx: Tx, items: readonly StatusItem[]): Promise<Map<S
   const found = new Map<StatusItem, AttemptId>();
   for (const item of items) {
     const own = byId.get(item.event.callbackData ?? "");
-    const match = own ?? item.keys.blindAll(`wamid:${item.event.wamid}`).map((hash) => byWamid.get(hash.toString("hex"))).find((row) => row !== undefined);
+    const match =
+      own ??
+      item.keys
+        .blindAll(`wamid:${item.event.wamid}`)
+        .map((hash) => byWamid.get(hash.toString("hex")))
+        .find((row) => row !== undefined);
     if (match && match.merchantId === item.keys.merchantId) found.set(item, match.id);
   }
   return found;

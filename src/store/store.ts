@@ -1,5 +1,5 @@
-import type { Clock } from "../ports.ts";
 import type { Logger } from "../logger.ts";
+import type { Clock } from "../ports.ts";
 import type { Sql } from "./database.ts";
 import type { Keyring } from "./keyring.ts";
 import type { MerchantDirectory } from "./merchants.ts";

@@ -1,11 +1,11 @@
-import type { Claim, CommitResult, OutboxLine, TurnEffects, TurnFacts, TurnRecord } from "../ports.ts";
 import { newId } from "../domain/ids.ts";
+import type { Claim, CommitResult, OutboxLine, TurnEffects, TurnFacts, TurnRecord } from "../ports.ts";
 import { cancelQueued, makeDue } from "./attempts.ts";
-import { contentHash } from "./content-hash.ts";
-import { identityHashes } from "./contacts.ts";
 import { appendConsent } from "./consent-ledger.ts";
+import { identityHashes } from "./contacts.ts";
+import { contentHash } from "./content-hash.ts";
+import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
-import { transaction, type Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { raiseNotice } from "./notices.ts";
 import type { Store } from "./store.ts";
@@ -15,7 +15,12 @@ import type { Store } from "./store.ts";
  * fence_seq once the turn was overtaken twice). Never a second table in that statement: its snapshot predates the
  * lock wait. Contact before mailbox, as everywhere.
  */
-export async function commitTurn(store: Store, claim: Claim, facts: TurnFacts, effects: TurnEffects): Promise<CommitResult> {
+export async function commitTurn(
+  store: Store,
+  claim: Claim,
+  facts: TurnFacts,
+  effects: TurnEffects,
+): Promise<CommitResult> {
   const keys = await store.keyring.of(claim.merchantId);
   const isRelaxed = claim.supersedes >= 2;
   const result = await transaction(store.sql, [claim.merchantId], async (tx): Promise<CommitResult> => {
@@ -37,7 +42,12 @@ export async function commitTurn(store: Store, claim: Claim, facts: TurnFacts, e
 }
 
 /** Commands commit by the token alone, and nothing that fails later can undo them: every effect is unique per event. */
-export async function commitCommands(store: Store, claim: Claim, facts: TurnFacts, effects: TurnEffects): Promise<"committed" | "lost"> {
+export async function commitCommands(
+  store: Store,
+  claim: Claim,
+  facts: TurnFacts,
+  effects: TurnEffects,
+): Promise<"committed" | "lost"> {
   const keys = await store.keyring.of(claim.merchantId);
   const result = await transaction(store.sql, [claim.merchantId], async (tx) => {
     await lockContact(tx, claim);
@@ -60,7 +70,8 @@ export async function releaseClaim(store: Store, claim: Claim): Promise<CommitRe
 
 /** Somebody was faster: gives the row back as it is due, and counts how often this batch was overtaken. */
 async function release(tx: Tx, claim: Claim): Promise<CommitResult> {
-  const rows = await tx`update mailbox set token = null, lease_until = null, supersedes = supersedes + 1, due_at = least(due_at, coalesce(burst_until, clock_timestamp()))
+  const rows =
+    await tx`update mailbox set token = null, lease_until = null, supersedes = supersedes + 1, due_at = least(due_at, coalesce(burst_until, clock_timestamp()))
     where id = ${claim.conversationId} and token = ${claim.token} returning 1`;
   return rows.length > 0 ? "superseded" : "lost";
 }
@@ -73,19 +84,37 @@ function needsContact(effects: TurnEffects): boolean {
   return effects.consent.length > 0 || effects.cancel !== undefined || effects.language !== undefined;
 }
 
-export async function applyEffects(tx: Tx, keys: MerchantKeys, claim: Claim, facts: TurnFacts, effects: TurnEffects, firstLaneSeq: number): Promise<void> {
+export async function applyEffects(
+  tx: Tx,
+  keys: MerchantKeys,
+  claim: Claim,
+  facts: TurnFacts,
+  effects: TurnEffects,
+  firstLaneSeq: number,
+): Promise<void> {
   const { merchantId, contactId, conversationId } = claim;
-  if (effects.consent.length > 0) await appendConsent(tx, keys, { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) }, effects.consent);
+  if (effects.consent.length > 0)
+    await appendConsent(
+      tx,
+      keys,
+      { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) },
+      effects.consent,
+    );
   if (effects.cancel) await cancelQueued(tx, merchantId, contactId, effects.cancel.scope, effects.cancel.reason);
-  if (effects.humanMode === "take") await tx`update mailbox set human_since = coalesce(human_since, ${facts.now}) where id = ${conversationId}`;
+  if (effects.humanMode === "take")
+    await tx`update mailbox set human_since = coalesce(human_since, ${facts.now}) where id = ${conversationId}`;
   if (effects.humanMode === "return") await tx`update mailbox set human_since = null where id = ${conversationId}`;
-  if (effects.language) await tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`;
+  if (effects.language)
+    await tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`;
   if (effects.closeHeld) await closeHeld(tx, effects.closeHeld);
   if (effects.dataRequest)
     await tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
       values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`;
   await insertOutbox(tx, keys, claim, facts, effects.outbox, firstLaneSeq);
-  await insertDecisions(tx, keys, [...effects.records.map((record) => turnDecision(claim, facts, record)), ...effects.outbox.map((line) => outboundDecision(claim, facts, line))]);
+  await insertDecisions(tx, keys, [
+    ...effects.records.map((record) => turnDecision(claim, facts, record)),
+    ...effects.outbox.map((line) => outboundDecision(claim, facts, line)),
+  ]);
   for (const notice of effects.notices) await raiseNotice(tx, merchantId, notice, conversationId);
 }
 
@@ -95,11 +124,20 @@ async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): P
     await tx`update outbox set state = 'canceled', state_reason = 'superseded' where held_id = ${held.id} and state = 'held'`;
     return;
   }
-  const rows = await tx<{ id: string }[]>`update outbox set state = 'queued', state_reason = 'held-answer' where held_id = ${held.id} and state = 'held' returning id`;
+  const rows = await tx<
+    { id: string }[]
+  >`update outbox set state = 'queued', state_reason = 'held-answer' where held_id = ${held.id} and state = 'held' returning id`;
   for (const row of rows) await makeDue(tx, row.id as never, 0);
 }
 
-async function insertOutbox(tx: Tx, keys: MerchantKeys, claim: Claim, facts: TurnFacts, lines: readonly OutboxLine[], firstLaneSeq: number): Promise<void> {
+async function insertOutbox(
+  tx: Tx,
+  keys: MerchantKeys,
+  claim: Claim,
+  facts: TurnFacts,
+  lines: readonly OutboxLine[],
+  firstLaneSeq: number,
+): Promise<void> {
   for (const [index, line] of lines.entries()) {
     const { content } = line.message;
     const json = JSON.stringify(content);
@@ -128,7 +166,16 @@ function stateOf({ decision, message }: OutboxLine): "queued" | "deferred" | "bl
 }
 
 function turnDecision(claim: Claim, facts: TurnFacts, record: TurnRecord) {
-  return { merchantId: claim.merchantId, subject: "turn" as const, conversationId: claim.conversationId, turnId: facts.turnId, outboxId: undefined, config: facts.merchant.version, at: facts.now, ...record };
+  return {
+    merchantId: claim.merchantId,
+    subject: "turn" as const,
+    conversationId: claim.conversationId,
+    turnId: facts.turnId,
+    outboxId: undefined,
+    config: facts.merchant.version,
+    at: facts.now,
+    ...record,
+  };
 }
 
 function outboundDecision(claim: Claim, facts: TurnFacts, line: OutboxLine) {

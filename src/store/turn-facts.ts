@@ -1,33 +1,63 @@
 import type { Content, Purpose } from "../domain/draft.ts";
+import { textOf } from "../domain/draft.ts";
 import type { MessageContent } from "../domain/event.ts";
 import { type EventId, newId, type TurnId, type Wamid } from "../domain/ids.ts";
-import { textOf } from "../domain/draft.ts";
 import { textOfContent } from "../policy/inbound.ts";
 import type { Claim, HeldAnswer, HistoryEntry, TurnEvent, TurnFacts } from "../ports.ts";
-import { transaction, type Tx } from "./database.ts";
+import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
 import type { Store } from "./store.ts";
 
-type InboxRow = { id: EventId; seq: number; kind: string; type: string; at: Date; receivedAt: Date; body: Uint8Array; replayedFrom: string | null; targetHash: string | null; category: string | null; wamidHash: string | null };
+type InboxRow = {
+  id: EventId;
+  seq: number;
+  kind: string;
+  type: string;
+  at: Date;
+  receivedAt: Date;
+  body: Uint8Array;
+  replayedFrom: string | null;
+  targetHash: string | null;
+  category: string | null;
+  wamidHash: string | null;
+};
 
 const HISTORY_LIMIT = 30;
 
 /** Everything a turn weighs, read in one short transaction; none stays open while a model thinks. */
 export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFacts> {
-  const [keys, merchant] = await Promise.all([store.keyring.of(claim.merchantId), store.merchants.get(claim.merchantId)]);
+  const [keys, merchant] = await Promise.all([
+    store.keyring.of(claim.merchantId),
+    store.merchants.get(claim.merchantId),
+  ]);
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
     const [rows, gathered, sent, held, initiated, dead] = await Promise.all([
       selectEvents(tx, claim),
-      gatherOutbound(tx, { merchantId: claim.merchantId, phoneId: claim.phoneId, contactId: claim.contactId, conversationId: claim.conversationId, config: merchant.config, keys, now }),
+      gatherOutbound(tx, {
+        merchantId: claim.merchantId,
+        phoneId: claim.phoneId,
+        contactId: claim.contactId,
+        conversationId: claim.conversationId,
+        config: merchant.config,
+        keys,
+        now,
+      }),
       selectSent(tx, claim),
       selectHeld(tx, keys, claim),
-      tx<{ purpose: Purpose; at: Date }[]>`select purpose, sent_at as at from outbox where contact_id = ${claim.contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1`,
-      tx<{ at: Date | null }[]>`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
+      tx<
+        { purpose: Purpose; at: Date }[]
+      >`select purpose, sent_at as at from outbox where contact_id = ${claim.contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1`,
+      tx<
+        { at: Date | null }[]
+      >`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
     ]);
-    const events = withRevocations(rows.map((row) => readEvent(keys, row)), rows);
+    const events = withRevocations(
+      rows.map((row) => readEvent(keys, row)),
+      rows,
+    );
     const history = await loadHistory(tx, keys, claim, sent);
     const last = sent.at(-1);
     return {
@@ -36,7 +66,11 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       phoneId: claim.phoneId,
       merchant,
       wabaId: gathered.number.wabaId,
-      contact: { language: gathered.contact.language, name: gathered.contact.name, isDisclosed: gathered.contact.isDisclosed || (await isDisclosurePending(tx, claim)) },
+      contact: {
+        language: gathered.contact.language,
+        name: gathered.contact.name,
+        isDisclosed: gathered.contact.isDisclosed || (await isDisclosurePending(tx, claim)),
+      },
       events,
       history,
       lastBusinessInitiated: initiated[0],
@@ -45,7 +79,9 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       held,
       deadLetterSince: dead[0]?.at ?? undefined,
       humanSince: gathered.humanSince,
-      isHandoffNoticed: sent.some((row) => row.reason === "human-has-chat" && gathered.humanSince !== undefined && row.at > gathered.humanSince),
+      isHandoffNoticed: sent.some(
+        (row) => row.reason === "human-has-chat" && gathered.humanSince !== undefined && row.at > gathered.humanSince,
+      ),
       outbound: gathered.facts,
     };
   });
@@ -60,23 +96,49 @@ function selectEvents(tx: Tx, claim: Claim): Promise<InboxRow[]> {
 }
 
 function readEvent(keys: MerchantKeys, row: InboxRow): TurnEvent {
-  const body = JSON.parse(keys.open("inbox", "body_ct", row.id, row.body)) as { content?: MessageContent; value?: string; wamid?: Wamid };
-  const base = { id: row.id, seq: row.seq, at: row.at, receivedAt: row.receivedAt, wamid: body.wamid, isReplay: row.replayedFrom !== null };
-  if (row.kind === "message") return { ...base, event: { kind: "message", content: body.content!, ...(row.category ? { replyToTemplate: { category: row.category } } : {}) } };
+  const body = JSON.parse(keys.open("inbox", "body_ct", row.id, row.body)) as {
+    content?: MessageContent;
+    value?: string;
+    wamid?: Wamid;
+  };
+  const base = {
+    id: row.id,
+    seq: row.seq,
+    at: row.at,
+    receivedAt: row.receivedAt,
+    wamid: body.wamid,
+    isReplay: row.replayedFrom !== null,
+  };
+  if (row.kind === "message")
+    return {
+      ...base,
+      event: {
+        kind: "message",
+        content: body.content!,
+        ...(row.category ? { replyToTemplate: { category: row.category } } : {}),
+      },
+    };
   if (row.kind === "preference") return { ...base, event: { kind: "preference", value: body.value ?? "unsupported" } };
   return { ...base, event: { kind: row.kind === "handover" ? "handover" : "echo" } };
 }
 
 /** An edit takes the place of what it edits, a revoke takes it away, as long as nobody has answered it yet. */
 function withRevocations(events: TurnEvent[], rows: readonly InboxRow[]): TurnEvent[] {
-  const targets = new Map(rows.flatMap((row) => (row.targetHash && (row.type === "revoke" || row.type === "edit") ? [[row.targetHash, row] as const] : [])));
+  const targets = new Map(
+    rows.flatMap((row) =>
+      row.targetHash && (row.type === "revoke" || row.type === "edit") ? [[row.targetHash, row] as const] : [],
+    ),
+  );
   return events.map((event, index) => {
     const change = targets.get(rows[index]!.wamidHash ?? "");
     if (!change || event.event.kind !== "message") return event;
     const by = events.find((candidate) => candidate.id === change.id);
     if (by?.event.kind !== "message") return event;
-    if (by.event.content.type === "revoke") return { ...event, event: { kind: "message", content: { type: "revoke", target: event.wamid! } } };
-    return by.event.content.type === "edit" ? { ...event, event: { ...event.event, content: by.event.content.content } } : event;
+    if (by.event.content.type === "revoke")
+      return { ...event, event: { kind: "message", content: { type: "revoke", target: event.wamid! } } };
+    return by.event.content.type === "edit"
+      ? { ...event, event: { ...event.event, content: by.event.content.content } }
+      : event;
   });
 }
 
@@ -99,7 +161,12 @@ function optionsOf(content: Content): string[] {
   return [...content.text.matchAll(/(?:^|\s)([A-Z0-9])[).:]\s/gu)].map((match) => match[1]!);
 }
 
-async function loadHistory(tx: Tx, keys: MerchantKeys, claim: Claim, sent: readonly SentRow[]): Promise<HistoryEntry[]> {
+async function loadHistory(
+  tx: Tx,
+  keys: MerchantKeys,
+  claim: Claim,
+  sent: readonly SentRow[],
+): Promise<HistoryEntry[]> {
   const rows = await tx<{ id: EventId; at: Date; body: Uint8Array; kind: string }[]>`
     select id, event_at as at, body_ct as body, kind from inbox where conversation_id = ${claim.conversationId} and kind in ('message', 'echo') and state = 'kept'
       and type not in ('reaction', 'system', 'revoke') and (seq <= ${claim.handledSeq} or seq is null) order by received_at desc limit ${HISTORY_LIMIT}`;
@@ -108,23 +175,43 @@ async function loadHistory(tx: Tx, keys: MerchantKeys, claim: Claim, sent: reado
     const text = textOfContent(content);
     return text ? [{ who: row.kind === "echo" ? "business" : "customer", text, at: row.at }] : [];
   });
-  const outbound = sent.map((row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.at }));
+  const outbound = sent.map(
+    (row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.at }),
+  );
   return [...inbound, ...outbound].sort((a, b) => a.at.getTime() - b.at.getTime()).slice(-HISTORY_LIMIT);
 }
 
 async function selectHeld(tx: Tx, keys: MerchantKeys, claim: Claim): Promise<HeldAnswer | undefined> {
-  const [row] = await tx<{ id: string; turnId: TurnId; createdAt: Date; agentVersion: string | null; questions: EventId[]; texts: number }[]>`
+  const [row] = await tx<
+    { id: string; turnId: TurnId; createdAt: Date; agentVersion: string | null; questions: EventId[]; texts: number }[]
+  >`
     select h.id, h.turn_id as "turnId", h.created_at as "createdAt", h.agent_version as "agentVersion", h.question_event_ids as questions,
       (select count(*)::int from outbox o where o.held_id = h.id and o.state = 'held') as texts
     from held_answer h where h.conversation_id = ${claim.conversationId} and h.state = 'held' order by h.created_at desc limit 1`;
   if (!row) return undefined;
-  const asked = await tx<{ id: EventId; body: Uint8Array }[]>`select id, body_ct as body from inbox where id = any(${row.questions}) order by event_at`;
-  const questionTexts = asked.map((question) => textOfContent((JSON.parse(keys.open("inbox", "body_ct", question.id, question.body)) as { content: MessageContent }).content) ?? "");
-  return { id: row.id, turnId: row.turnId, createdAt: row.createdAt, agentVersion: row.agentVersion ?? "", isTextKept: row.texts > 0, questions: row.questions, questionTexts };
+  const asked = await tx<
+    { id: EventId; body: Uint8Array }[]
+  >`select id, body_ct as body from inbox where id = any(${row.questions}) order by event_at`;
+  const questionTexts = asked.map(
+    (question) =>
+      textOfContent(
+        (JSON.parse(keys.open("inbox", "body_ct", question.id, question.body)) as { content: MessageContent }).content,
+      ) ?? "",
+  );
+  return {
+    id: row.id,
+    turnId: row.turnId,
+    createdAt: row.createdAt,
+    agentVersion: row.agentVersion ?? "",
+    isTextKept: row.texts > 0,
+    questions: row.questions,
+    questionTexts,
+  };
 }
 
 /** A disclosure that is on its way counts, unless its message failed: then the next answer carries it again. */
 async function isDisclosurePending(tx: Tx, claim: Claim): Promise<boolean> {
-  const rows = await tx`select 1 from outbox where conversation_id = ${claim.conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted') limit 1`;
+  const rows =
+    await tx`select 1 from outbox where conversation_id = ${claim.conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted') limit 1`;
   return rows.length > 0;
 }

@@ -3,8 +3,8 @@ import type { InboundAct } from "../policy/inbound.ts";
 import type { TurnReason } from "../policy/reasons.ts";
 import { onHeldTap } from "../policy/template-fallback.ts";
 import type { Ports, TurnEffects, TurnFacts } from "../ports.ts";
-import { languageFor, type Spoken } from "./batch.ts";
 import { handOffSentence } from "./answer-commands.ts";
+import { languageFor, type Spoken } from "./batch.ts";
 import { compose, noEffects, record, say, text } from "./compose.ts";
 
 type Act = InboundAct | { type: "dead-letter" };
@@ -17,29 +17,66 @@ const FIXED: Partial<Record<Act["type"], Fixed>> = {
   "bot-query": { sentence: "bot_query", reason: "bot-query", isAlwaysAnswered: true },
   "data-request": { sentence: "data_request", reason: "data-request", isAlwaysAnswered: true, notice: "data-request" },
   prohibited: { sentence: "prohibited", reason: "prohibited", isAlwaysAnswered: false },
-  undetermined: { sentence: "cannot_answer", reason: "guard-undetermined", isAlwaysAnswered: false, notice: "guard-undetermined" },
+  undetermined: {
+    sentence: "cannot_answer",
+    reason: "guard-undetermined",
+    isAlwaysAnswered: false,
+    notice: "guard-undetermined",
+  },
   "cannot-read": { sentence: "cannot_read", reason: "cannot-read", isAlwaysAnswered: false },
   "dead-letter": { sentence: "earlier_failed", reason: "dead-letter", isAlwaysAnswered: false, notice: "dead-letter" },
 };
 
 /** What a turn says when it is not the agent who speaks: a fixed sentence, a held answer, a person's chat, or nothing. */
-export function answerAct(ports: Ports, facts: TurnFacts, batch: readonly Spoken[], act: Act, verdict: Verdict | undefined): TurnEffects {
+export function answerAct(
+  ports: Ports,
+  facts: TurnFacts,
+  batch: readonly Spoken[],
+  act: Act,
+  verdict: Verdict | undefined,
+): TurnEffects {
   const fixed = FIXED[act.type];
   if (fixed) return answerFixed(ports, facts, batch, act, fixed, verdict);
   if (act.type === "held-answer") return releaseHeld(ports, facts, batch);
   if (act.type === "agent") return inHumanHands(ports, facts, batch);
-  return { ...noEffects(), records: batch.length > 0 ? [record("silence", "nothing-to-say", { events: batch.map((said) => said.id) })] : [] };
+  return {
+    ...noEffects(),
+    records: batch.length > 0 ? [record("silence", "nothing-to-say", { events: batch.map((said) => said.id) })] : [],
+  };
 }
 
-function answerFixed(ports: Ports, facts: TurnFacts, batch: readonly Spoken[], act: Act, fixed: Fixed, verdict: Verdict | undefined): TurnEffects {
+function answerFixed(
+  ports: Ports,
+  facts: TurnFacts,
+  batch: readonly Spoken[],
+  act: Act,
+  fixed: Fixed,
+  verdict: Verdict | undefined,
+): TurnEffects {
   const said = "said" in act ? batch.find((one) => one.id === act.said.id) : batch.at(-1);
   const language = languageFor(ports, facts, said ? [said] : batch, said?.intents[0]?.language);
   const key = said?.id ?? facts.turnId;
   const effects = noEffects();
   if (!facts.outbound.chat.isHumanHeld || fixed.isAlwaysAnswered)
-    effects.outbox.push(compose(facts, { content: text(say(ports, facts, fixed.sentence, language)), reason: fixed.reason, dedupeKey: `${act.type}:${key}`, isAlwaysAnswered: fixed.isAlwaysAnswered, replyTo: said?.id }));
-  effects.records.push(record("fixed", fixed.reason, { event: key, ...("category" in act && act.category ? { category: act.category } : {}) }, verdict));
-  if (fixed.notice) effects.notices.push({ kind: fixed.notice, dedupeKey: `${fixed.notice}:${key}`, detail: { event: key } });
+    effects.outbox.push(
+      compose(facts, {
+        content: text(say(ports, facts, fixed.sentence, language)),
+        reason: fixed.reason,
+        dedupeKey: `${act.type}:${key}`,
+        isAlwaysAnswered: fixed.isAlwaysAnswered,
+        replyTo: said?.id,
+      }),
+    );
+  effects.records.push(
+    record(
+      "fixed",
+      fixed.reason,
+      { event: key, ...("category" in act && act.category ? { category: act.category } : {}) },
+      verdict,
+    ),
+  );
+  if (fixed.notice)
+    effects.notices.push({ kind: fixed.notice, dedupeKey: `${fixed.notice}:${key}`, detail: { event: key } });
   if (fixed.handsOff) effects.humanMode = "take";
   if (act.type === "data-request") effects.dataRequest = { sourceKey: `event:${key}` };
   if (said?.text) effects.language = language;
@@ -50,10 +87,21 @@ function answerFixed(ports: Ports, facts: TurnFacts, batch: readonly Spoken[], a
 function inHumanHands(ports: Ports, facts: TurnFacts, batch: readonly Spoken[]): TurnEffects {
   const effects = noEffects();
   effects.records.push(record("silence", "human-has-chat", { events: batch.map((said) => said.id) }));
-  effects.notices.push({ kind: "message-for-human", dedupeKey: `for-human:${batch.at(-1)?.id ?? facts.turnId}`, detail: { events: batch.length } });
+  effects.notices.push({
+    kind: "message-for-human",
+    dedupeKey: `for-human:${batch.at(-1)?.id ?? facts.turnId}`,
+    detail: { events: batch.length },
+  });
   if (facts.isHandoffNoticed) return effects;
   const language = languageFor(ports, facts, batch);
-  effects.outbox.push(compose(facts, { content: text(say(ports, facts, "handoff_waiting", language)), reason: "human-has-chat", dedupeKey: `waiting:${facts.turnId}`, isAlwaysAnswered: true }));
+  effects.outbox.push(
+    compose(facts, {
+      content: text(say(ports, facts, "handoff_waiting", language)),
+      reason: "human-has-chat",
+      dedupeKey: `waiting:${facts.turnId}`,
+      isAlwaysAnswered: true,
+    }),
+  );
   return effects;
 }
 
@@ -67,8 +115,18 @@ function releaseHeld(ports: Ports, facts: TurnFacts, batch: readonly Spoken[]): 
     return effects;
   }
   const language = languageFor(ports, facts, batch);
-  effects.outbox.push(compose(facts, { content: handOffSentence(ports, facts, language), reason: "hand-off", dedupeKey: `held-gone:${batch.at(-1)?.id ?? facts.turnId}` }));
+  effects.outbox.push(
+    compose(facts, {
+      content: handOffSentence(ports, facts, language),
+      reason: "hand-off",
+      dedupeKey: `held-gone:${batch.at(-1)?.id ?? facts.turnId}`,
+    }),
+  );
   effects.humanMode = "take";
-  effects.notices.push({ kind: "hand-off", dedupeKey: `held-gone:${facts.turnId}`, detail: { by: "held-answer-gone" } });
+  effects.notices.push({
+    kind: "hand-off",
+    dedupeKey: `held-gone:${facts.turnId}`,
+    detail: { by: "held-answer-gone" },
+  });
   return effects;
 }

@@ -9,9 +9,17 @@ import { compose, noEffects, record, say, text } from "./compose.ts";
  * What follows from a batch's commands, folded in order: ledger lines, cancelled rows, one confirmation per change of
  * suppression. Everything is keyed by its event, so a retaken turn says and writes nothing twice.
  */
-export function answerCommands(ports: Ports, facts: TurnFacts, batch: readonly Spoken[], commands: readonly Command[]): TurnEffects {
+export function answerCommands(
+  ports: Ports,
+  facts: TurnFacts,
+  batch: readonly Spoken[],
+  commands: readonly Command[],
+): TurnEffects {
   const effects = noEffects();
-  const stopped = { marketing: facts.outbound.recipient.standing.marketing.isSuppressed, all: facts.outbound.recipient.standing.utility.isSuppressed };
+  const stopped = {
+    marketing: facts.outbound.recipient.standing.marketing.isSuppressed,
+    all: facts.outbound.recipient.standing.utility.isSuppressed,
+  };
   for (const command of commands) {
     const said = batch.find((one) => one.id === command.said.id)!;
     const language = languageFor(ports, facts, [said], "language" in command ? command.language : undefined);
@@ -29,24 +37,57 @@ export function answerCommands(ports: Ports, facts: TurnFacts, batch: readonly S
           { id: ASK_KEEP_PAYLOAD, title: say(ports, facts, "opt_out_ask_no", language) },
         ];
         effects.consent.push(consent(said, "ask", "marketing", "keyword", command.rule, language));
-        effects.outbox.push(compose(facts, { content: { type: "buttons", text: say(ports, facts, "opt_out_ask", language), buttons }, reason: "opt-out-unclear", dedupeKey: `ask:${said.id}`, isAlwaysAnswered: true }));
+        effects.outbox.push(
+          compose(facts, {
+            content: { type: "buttons", text: say(ports, facts, "opt_out_ask", language), buttons },
+            reason: "opt-out-unclear",
+            dedupeKey: `ask:${said.id}`,
+            isAlwaysAnswered: true,
+          }),
+        );
         effects.records.push(record("command", "opt-out-unclear", { event: said.id, rule: command.rule }));
         break;
       }
       case "keep":
         effects.consent.push(consent(said, "ask-answered", "marketing", "button", "esek-button", language));
-        effects.outbox.push(compose(facts, { content: text(say(ports, facts, "opt_out_kept", language)), reason: "kept-by-customer", dedupeKey: `keep:${said.id}`, isAlwaysAnswered: true }));
+        effects.outbox.push(
+          compose(facts, {
+            content: text(say(ports, facts, "opt_out_kept", language)),
+            reason: "kept-by-customer",
+            dedupeKey: `keep:${said.id}`,
+            isAlwaysAnswered: true,
+          }),
+        );
         effects.records.push(record("command", "kept-by-customer", { event: said.id }));
         break;
       case "hand-off":
         effects.humanMode = "take";
-        effects.outbox.push(compose(facts, { content: handOffSentence(ports, facts, language), reason: "hand-off", dedupeKey: `handoff:${said.id}`, isAlwaysAnswered: true }));
-        effects.notices.push({ kind: "hand-off", dedupeKey: `hand-off:${said.id}`, detail: { event: said.id, by: "customer" } });
+        effects.outbox.push(
+          compose(facts, {
+            content: handOffSentence(ports, facts, language),
+            reason: "hand-off",
+            dedupeKey: `handoff:${said.id}`,
+            isAlwaysAnswered: true,
+          }),
+        );
+        effects.notices.push({
+          kind: "hand-off",
+          dedupeKey: `hand-off:${said.id}`,
+          detail: { event: said.id, by: "customer" },
+        });
         effects.records.push(record("command", "hand-off", { event: said.id, rule: command.rule }));
         break;
       case "answer-later":
-        if (command.isAccepted) effects.consent.push(consent(said, "opt-in", "utility", "answer-later", "esek-button", language));
-        effects.outbox.push(compose(facts, { content: text(say(ports, facts, command.isAccepted ? "answer_later_thanks" : "opt_out_kept", language)), reason: "answer-later", dedupeKey: `later:${said.id}`, isAlwaysAnswered: true }));
+        if (command.isAccepted)
+          effects.consent.push(consent(said, "opt-in", "utility", "answer-later", "esek-button", language));
+        effects.outbox.push(
+          compose(facts, {
+            content: text(say(ports, facts, command.isAccepted ? "answer_later_thanks" : "opt_out_kept", language)),
+            reason: "answer-later",
+            dedupeKey: `later:${said.id}`,
+            isAlwaysAnswered: true,
+          }),
+        );
         effects.records.push(record("command", "answer-later", { event: said.id, accepted: command.isAccepted }));
         break;
     }
@@ -56,35 +97,88 @@ export function answerCommands(ports: Ports, facts: TurnFacts, batch: readonly S
 
 type Stopped = { marketing: boolean; all: boolean };
 
-function optOut(ports: Ports, facts: TurnFacts, effects: TurnEffects, command: Extract<Command, { type: "opt-out" }>, said: Spoken, language: string, stopped: Stopped): void {
+function optOut(
+  ports: Ports,
+  facts: TurnFacts,
+  effects: TurnEffects,
+  command: Extract<Command, { type: "opt-out" }>,
+  said: Spoken,
+  language: string,
+  stopped: Stopped,
+): void {
   const isAll = command.scope === "all";
   const isChange = isAll ? !stopped.all : !stopped.marketing;
   stopped.marketing = true;
   stopped.all ||= isAll;
   effects.consent.push(consent(said, "opt-out", command.scope, command.source, command.rule, language));
   effects.cancel = { scope: isAll || effects.cancel?.scope === "all" ? "all" : "marketing", reason: "opted-out" };
-  effects.records.push(record("command", isChange ? "opt-out" : "opt-out-repeated", { event: said.id, rule: command.rule, scope: command.scope, source: command.source }));
-  effects.notices.push({ kind: "opt-out", dedupeKey: `opt-out:${said.id}`, detail: { event: said.id, scope: command.scope, source: command.source } });
+  effects.records.push(
+    record("command", isChange ? "opt-out" : "opt-out-repeated", {
+      event: said.id,
+      rule: command.rule,
+      scope: command.scope,
+      source: command.source,
+    }),
+  );
+  effects.notices.push({
+    kind: "opt-out",
+    dedupeKey: `opt-out:${said.id}`,
+    detail: { event: said.id, scope: command.scope, source: command.source },
+  });
   if (!command.isConfirmed) return;
   // A repeated STOP is weighed and refused by the gate, so that its silence has a row too.
   const outbound = isChange ? facts.outbound : { ...facts.outbound, confirmedAt: facts.now };
   const content = text(say(ports, facts, isAll ? "opt_out_all" : "opt_out_marketing", language));
-  effects.outbox.push(compose(facts, { content, reason: isChange ? "opt-out" : "opt-out-repeated", dedupeKey: `confirm:${said.id}`, purpose: "opt-out-confirmation", isAlwaysAnswered: true }, outbound));
+  effects.outbox.push(
+    compose(
+      facts,
+      {
+        content,
+        reason: isChange ? "opt-out" : "opt-out-repeated",
+        dedupeKey: `confirm:${said.id}`,
+        purpose: "opt-out-confirmation",
+        isAlwaysAnswered: true,
+      },
+      outbound,
+    ),
+  );
 }
 
-function optIn(ports: Ports, facts: TurnFacts, effects: TurnEffects, command: Extract<Command, { type: "opt-in" }>, said: Spoken, language: string): void {
-  effects.consent.push(consent(said, "opt-in", command.source === "keyword" ? "all" : "marketing", command.source, command.rule, language));
+function optIn(
+  ports: Ports,
+  facts: TurnFacts,
+  effects: TurnEffects,
+  command: Extract<Command, { type: "opt-in" }>,
+  said: Spoken,
+  language: string,
+): void {
+  effects.consent.push(
+    consent(said, "opt-in", command.source === "keyword" ? "all" : "marketing", command.source, command.rule, language),
+  );
   effects.records.push(record("command", "opt-in", { event: said.id, rule: command.rule, source: command.source }));
   if (!command.isAnswered) return;
   const key = facts.outbound.recipient.standing.isStoppedAtMeta ? "opt_in_meta_stop" : "opt_in_done";
-  effects.outbox.push(compose(facts, { content: text(say(ports, facts, key, language)), reason: "opt-in", dedupeKey: `start:${said.id}`, isAlwaysAnswered: true }));
+  effects.outbox.push(
+    compose(facts, {
+      content: text(say(ports, facts, key, language)),
+      reason: "opt-in",
+      dedupeKey: `start:${said.id}`,
+      isAlwaysAnswered: true,
+    }),
+  );
 }
 
 /** Told at once; and, where nothing allows it yet, the question whether we may write when the answer is ready. */
 export function handOffSentence(ports: Ports, facts: TurnFacts, language: string): Content {
   const told = say(ports, facts, "handoff", language);
   const { utility } = facts.outbound.recipient.standing;
-  if (utility.hasOptIn || utility.isSuppressed || facts.isAnswerLaterAsked || !facts.merchant.config.fallbackTemplates.answerReady) return text(told);
+  if (
+    utility.hasOptIn ||
+    utility.isSuppressed ||
+    facts.isAnswerLaterAsked ||
+    !facts.merchant.config.fallbackTemplates.answerReady
+  )
+    return text(told);
   return {
     type: "buttons",
     text: `${told}\n\n${say(ports, facts, "answer_later_ask", language)}`,
@@ -95,6 +189,13 @@ export function handOffSentence(ports: Ports, facts: TurnFacts, language: string
   };
 }
 
-function consent(said: Spoken, act: ConsentLine["act"], scope: ConsentLine["scope"], source: ConsentLine["source"], rule: string, language: string): ConsentLine {
+function consent(
+  said: Spoken,
+  act: ConsentLine["act"],
+  scope: ConsentLine["scope"],
+  source: ConsentLine["source"],
+  rule: string,
+  language: string,
+): ConsentLine {
   return { act, scope, source, at: said.at, sourceKey: `event:${said.id}:${act}`, rule, language };
 }

@@ -13,20 +13,38 @@ export function readBatch(ports: Ports, facts: TurnFacts): Spoken[] {
   return facts.events.flatMap((event): Spoken[] => {
     const base = { id: event.id, seq: event.seq, at: event.at, receivedAt: event.receivedAt, wamid: event.wamid };
     if (event.event.kind === "preference")
-      return [{ ...base, text: "", content: { type: "unsupported", name: "preference" }, repliesTo: undefined, intents: [], preference: event.event.value as Said["preference"] }];
+      return [
+        {
+          ...base,
+          text: "",
+          content: { type: "unsupported", name: "preference" },
+          repliesTo: undefined,
+          intents: [],
+          preference: event.event.value as Said["preference"],
+        },
+      ];
     if (event.event.kind !== "message") return [];
     const { content, replyToTemplate } = event.event;
     const text = textOfContent(content) ?? "";
     const isMatched = content.type === "text" || content.type === "button";
     const words = content.type === "button" ? `${content.payload}` : text;
-    const intents = isMatched ? [...ports.guard.intents(words, context), ...(content.type === "button" && content.text !== content.payload ? ports.guard.intents(content.text, context) : [])] : [];
+    const intents = isMatched
+      ? [
+          ...ports.guard.intents(words, context),
+          ...(content.type === "button" && content.text !== content.payload
+            ? ports.guard.intents(content.text, context)
+            : []),
+        ]
+      : [];
     return [{ ...base, text, content, repliesTo: category(replyToTemplate?.category), intents }];
   });
 }
 
 /** The part of the batch that still wants an answer once its commands are done, in the order it was written. */
 export function leftToAnswer(batch: readonly Spoken[], commands: readonly Command[]): Spoken[] {
-  return batch.filter((said) => isLeftToAnswer(said, commands)).sort((a, b) => a.at.getTime() - b.at.getTime() || a.seq - b.seq);
+  return batch
+    .filter((said) => isLeftToAnswer(said, commands))
+    .sort((a, b) => a.at.getTime() - b.at.getTime() || a.seq - b.seq);
 }
 
 export function inboundFacts(facts: TurnFacts): InboundFacts {
@@ -41,7 +59,14 @@ export function inboundFacts(facts: TurnFacts): InboundFacts {
 /** The language to answer in: the words' own, else the person's last one, else the merchant's first. */
 export function languageFor(ports: Ports, facts: TurnFacts, said: readonly Spoken[], matched?: string): string {
   const text = said.map((one) => one.text).join("\n");
-  return (matched && matched !== "und" ? matched : undefined) ?? (text ? ports.guard.language(text, languageHints(facts)) : undefined) ?? facts.contact.language ?? facts.merchant.config.languages[0]!;
+  const hints = languageHints(facts);
+  const isShared = matched === undefined || matched === "und" || matched === "en";
+  return (
+    (isShared ? undefined : matched) ??
+    (text ? ports.guard.language(text, hints) : undefined) ??
+    facts.contact.language ??
+    facts.merchant.config.languages[0]!
+  );
 }
 
 function languageHints(facts: TurnFacts): string[] {

@@ -1,4 +1,4 @@
-import type { Content, Purpose, Author } from "../domain/draft.ts";
+import type { Author, Content, Purpose } from "../domain/draft.ts";
 import { type EventId, newId, type OutboxId } from "../domain/ids.ts";
 import { businessName } from "../domain/merchant.ts";
 import { PRE_CLEARED, type Verdict } from "../domain/verdict.ts";
@@ -44,7 +44,14 @@ export function compose(facts: TurnFacts, line: Line, outbound: OutboundFacts = 
 export function say(ports: Ports, facts: TurnFacts, key: string, language: string): string {
   const { config } = facts.merchant;
   const hours = ports.sentences.say("hours", language, { hours: config.escalation.hours });
-  return ports.sentences.say(key, language, { business: businessName(config, language), contact: config.escalation.contact, hours, helpline: "" }).trim();
+  return ports.sentences
+    .say(key, language, {
+      business: businessName(config, language),
+      contact: config.escalation.contact,
+      hours,
+      helpline: "",
+    })
+    .trim();
 }
 
 export function text(words: string): Content {

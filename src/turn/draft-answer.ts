@@ -1,8 +1,8 @@
 import type { Draft, Usage } from "../domain/draft.ts";
-import { errorCode } from "../errors.ts";
-import type { AgentRequest, OutboxLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
-import type { TurnReason } from "../policy/reasons.ts";
 import type { Wamid } from "../domain/ids.ts";
+import { errorCode } from "../errors.ts";
+import type { TurnReason } from "../policy/reasons.ts";
+import type { AgentRequest, OutboxLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { handOffSentence } from "./answer-commands.ts";
 import { languageFor, type Spoken } from "./batch.ts";
 import { compose, noEffects, record, say, text } from "./compose.ts";
@@ -12,7 +12,12 @@ import { compose, noEffects, record, say, text } from "./compose.ts";
  * where it must be. A draft that is flagged, undetermined or missing never leaves; the customer gets a fixed sentence
  * with the way to a person, and the merchant a notice. `overtaken`: a newer message came, nothing is committed.
  */
-export async function draftAnswer(ports: Ports, facts: TurnFacts, asked: readonly Spoken[], signal: AbortSignal): Promise<TurnEffects | "overtaken"> {
+export async function draftAnswer(
+  ports: Ports,
+  facts: TurnFacts,
+  asked: readonly Spoken[],
+  signal: AbortSignal,
+): Promise<TurnEffects | "overtaken"> {
   const started = performance.now();
   const language = languageFor(ports, facts, asked);
   const last = asked.at(-1);
@@ -25,9 +30,14 @@ export async function draftAnswer(ports: Ports, facts: TurnFacts, asked: readonl
   if (facts.held) effects.closeHeld = { id: facts.held.id, state: "superseded" };
   if (facts.humanSince && !facts.outbound.chat.isHumanHeld) effects.humanMode = "return";
   const done = (type: string, reason: TurnReason, extra: Record<string, unknown> = {}) =>
-    effects.records.push({ ...record(type, reason, { events: asked.map((said) => said.id), language, ...extra }), usage: result.usage, latencyMs: performance.now() - started });
+    effects.records.push({
+      ...record(type, reason, { events: asked.map((said) => said.id), language, ...extra }),
+      usage: result.usage,
+      latencyMs: performance.now() - started,
+    });
 
-  if (result.type === "failed") return fallBack(ports, facts, effects, language, last, "agent-failed", done, { code: result.code });
+  if (result.type === "failed")
+    return fallBack(ports, facts, effects, language, last, "agent-failed", done, { code: result.code });
   const { draft } = result;
   if (draft.type === "end") {
     done("silence", "agent-ended");
@@ -35,8 +45,20 @@ export async function draftAnswer(ports: Ports, facts: TurnFacts, asked: readonl
   }
   if (draft.type === "hand-off") {
     effects.humanMode = "take";
-    effects.outbox.push(compose(facts, { content: handOffSentence(ports, facts, language), reason: "hand-off", dedupeKey: `handoff:${last?.id ?? facts.turnId}`, isAlwaysAnswered: true, replyTo: last?.id }));
-    effects.notices.push({ kind: "hand-off", dedupeKey: `hand-off:${last?.id ?? facts.turnId}`, detail: { by: "agent" } });
+    effects.outbox.push(
+      compose(facts, {
+        content: handOffSentence(ports, facts, language),
+        reason: "hand-off",
+        dedupeKey: `handoff:${last?.id ?? facts.turnId}`,
+        isAlwaysAnswered: true,
+        replyTo: last?.id,
+      }),
+    );
+    effects.notices.push({
+      kind: "hand-off",
+      dedupeKey: `hand-off:${last?.id ?? facts.turnId}`,
+      detail: { by: "agent" },
+    });
     done("hand-off", "hand-off");
     return effects;
   }
@@ -55,33 +77,84 @@ export async function draftAnswer(ports: Ports, facts: TurnFacts, asked: readonl
 
 type Done = (type: string, reason: TurnReason, extra?: Record<string, unknown>) => void;
 
-function fallBack(ports: Ports, facts: TurnFacts, effects: TurnEffects, language: string, last: Spoken | undefined, reason: TurnReason, done: Done, extra: Record<string, unknown>): TurnEffects {
+function fallBack(
+  ports: Ports,
+  facts: TurnFacts,
+  effects: TurnEffects,
+  language: string,
+  last: Spoken | undefined,
+  reason: TurnReason,
+  done: Done,
+  extra: Record<string, unknown>,
+): TurnEffects {
   done("fixed", reason, extra);
-  effects.outbox.push(compose(facts, { content: text(say(ports, facts, "cannot_answer", language)), reason, dedupeKey: `fixed:${last?.id ?? facts.turnId}`, replyTo: last?.id }));
+  effects.outbox.push(
+    compose(facts, {
+      content: text(say(ports, facts, "cannot_answer", language)),
+      reason,
+      dedupeKey: `fixed:${last?.id ?? facts.turnId}`,
+      replyTo: last?.id,
+    }),
+  );
   effects.notices.push({ kind: reason, dedupeKey: `${reason}:${last?.id ?? facts.turnId}`, detail: {} });
   return effects;
 }
 
 /** The first AI message to a person says what it is (EU AI Act 50(1)); the sentence is not the merchant's to remove. */
-function answerLines(ports: Ports, facts: TurnFacts, draft: Extract<Draft, { type: "answer" }>, language: string, last: Spoken | undefined, verdict: OutboxLine["message"]["verdict"]): OutboxLine[] {
+function answerLines(
+  ports: Ports,
+  facts: TurnFacts,
+  draft: Extract<Draft, { type: "answer" }>,
+  language: string,
+  last: Spoken | undefined,
+  verdict: OutboxLine["message"]["verdict"],
+): OutboxLine[] {
   const discloses = !facts.contact.isDisclosed;
-  const spoken = discloses ? { ...draft, text: `${say(ports, facts, "disclosure", language)}\n\n${draft.text}` } : draft;
-  return ports.render.messages(spoken).map((content, part) =>
-    compose(facts, { content, reason: "agent-answered", dedupeKey: `answer:${last?.id ?? facts.turnId}:${part}`, author: "agent", verdict, part, replyTo: last?.id, discloses: discloses && part === 0 }),
-  );
+  const spoken = discloses
+    ? { ...draft, text: `${say(ports, facts, "disclosure", language)}\n\n${draft.text}` }
+    : draft;
+  return ports.render
+    .messages(spoken)
+    .map((content, part) =>
+      compose(facts, {
+        content,
+        reason: "agent-answered",
+        dedupeKey: `answer:${last?.id ?? facts.turnId}:${part}`,
+        author: "agent",
+        verdict,
+        part,
+        replyTo: last?.id,
+        discloses: discloses && part === 0,
+      }),
+    );
 }
 
 function requestFor(facts: TurnFacts, asked: readonly Spoken[], language: string): AgentRequest {
-  const isHeldTap = facts.held !== undefined && asked.length > 0 && asked.every((said) => said.content.type === "button");
-  const question = isHeldTap ? facts.held!.questionTexts.join("\n") : asked.map((said) => said.text || `[${said.content.type}]`).join("\n");
+  const isHeldTap =
+    facts.held !== undefined && asked.length > 0 && asked.every((said) => said.content.type === "button");
+  const question = isHeldTap
+    ? facts.held!.questionTexts.join("\n")
+    : asked.map((said) => said.text || `[${said.content.type}]`).join("\n");
   const notes: string[] = [];
   if (facts.deadLetterSince) notes.push("An earlier message of this customer could not be processed.");
-  if (facts.held && !isHeldTap) notes.push("An answer to an earlier question was never delivered; answer that question too if it still matters.");
-  if (facts.outbound.recipient.standing.marketing.isSuppressed) notes.push("This customer stopped promotional messages: do not promote anything.");
-  return { merchant: facts.merchant, turnId: facts.turnId, language, customerName: facts.contact.name, history: facts.history, question, notes };
+  if (facts.held && !isHeldTap)
+    notes.push("An answer to an earlier question was never delivered; answer that question too if it still matters.");
+  if (facts.outbound.recipient.standing.marketing.isSuppressed)
+    notes.push("This customer stopped promotional messages: do not promote anything.");
+  return {
+    merchant: facts.merchant,
+    turnId: facts.turnId,
+    language,
+    customerName: facts.contact.name,
+    history: facts.history,
+    question,
+    notes,
+  };
 }
 
-type Drafted = { type: "drafted"; draft: Draft; usage: Usage | undefined } | { type: "failed"; code: string; usage: undefined };
+type Drafted =
+  | { type: "drafted"; draft: Draft; usage: Usage | undefined }
+  | { type: "failed"; code: string; usage: undefined };
 
 async function draftTwice(ports: Ports, request: AgentRequest, signal: AbortSignal): Promise<Drafted> {
   for (let attempt = 1; ; attempt++) {

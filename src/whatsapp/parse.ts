@@ -38,5 +38,7 @@ export function parseWebhook(body: Uint8Array, receivedAt: Date): Parsed {
 }
 
 function hash(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value) ?? "").digest("base64url");
+  return createHash("sha256")
+    .update(JSON.stringify(value) ?? "")
+    .digest("base64url");
 }

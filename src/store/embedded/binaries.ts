@@ -11,7 +11,10 @@ export function findBinaries(binDir: string | undefined): Binaries {
   const directory = binDir ?? packageDirectory();
   const binaries = { directory, postgres: join(directory, "postgres"), initdb: join(directory, "initdb") };
   if (existsSync(binaries.postgres) && existsSync(binaries.initdb)) return binaries;
-  throw new EsekError("embedded/binaries", `No postgres and initdb in ${directory}. Run \`npm ci\` again, or set DATABASE_URL or PG_BIN_DIR.`);
+  throw new EsekError(
+    "embedded/binaries",
+    `No postgres and initdb in ${directory}. Run \`npm ci\` again, or set DATABASE_URL or PG_BIN_DIR.`,
+  );
 }
 
 function packageDirectory(): string {
@@ -20,6 +23,9 @@ function packageDirectory(): string {
     const manifest = createRequire(import.meta.url).resolve(name);
     return join(dirname(manifest), "../native/bin");
   } catch {
-    throw new EsekError("embedded/platform", `There is no embedded Postgres for ${platform()}-${arch()} here (${name}). Set DATABASE_URL to a server of version 15 or newer.`);
+    throw new EsekError(
+      "embedded/platform",
+      `There is no embedded Postgres for ${platform()}-${arch()} here (${name}). Set DATABASE_URL to a server of version 15 or newer.`,
+    );
   }
 }

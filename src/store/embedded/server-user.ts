@@ -32,7 +32,18 @@ export function serverUser(dataDir: string, binDir: string): Runner {
         `(chmod o+x ${closed}), install setpriv (util-linux), or set DATABASE_URL.`,
     );
   chownSync(dataDir, identity.uid, identity.gid);
-  const capability = ["--reuid", `${identity.uid}`, "--regid", `${identity.gid}`, "--clear-groups", "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", "--"];
+  const capability = [
+    "--reuid",
+    `${identity.uid}`,
+    "--regid",
+    `${identity.gid}`,
+    "--clear-groups",
+    "--inh-caps",
+    "+dac_override",
+    "--ambient-caps",
+    "+dac_override",
+    "--",
+  ];
   return runner({ ...identity, viaSetpriv: true }, capability);
 }
 
@@ -42,7 +53,13 @@ function runner(identity: (Identity & { viaSetpriv?: boolean }) | undefined, cap
     capability.length > 0 ? ["setpriv", [...capability, program, ...args]] : [program, args];
   // Detached: a Ctrl-C in the terminal reaches us, and we stop the server after our own work has drained.
   const begin = (program: string, args: string[]) =>
-    spawn(...command(program, args), { ...direct, stdio: ["ignore", "ignore", "pipe"], detached: true, env: { PATH: process.env.PATH ?? "", LC_ALL: "C" }, cwd: "/" });
+    spawn(...command(program, args), {
+      ...direct,
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+      env: { PATH: process.env.PATH ?? "", LC_ALL: "C" },
+      cwd: "/",
+    });
   return {
     own: (path) => identity && chownSync(path, identity.uid, identity.gid),
     start: begin,
@@ -60,12 +77,17 @@ function runner(identity: (Identity & { viaSetpriv?: boolean }) | undefined, cap
 }
 
 function unprivilegedUser(): Identity {
-  const lines = readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"));
+  const lines = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
   for (const name of ["postgres", "nobody"]) {
     const fields = lines.find((line) => line[0] === name);
     if (fields) return { uid: Number(fields[2]), gid: Number(fields[3]) };
   }
-  throw new EsekError("embedded/user", "Started as root, and there is neither a user `postgres` nor `nobody` to run Postgres as. Start Esek as an ordinary user, or set DATABASE_URL.");
+  throw new EsekError(
+    "embedded/user",
+    "Started as root, and there is neither a user `postgres` nor `nobody` to run Postgres as. Start Esek as an ordinary user, or set DATABASE_URL.",
+  );
 }
 
 /** The first folder on the way down that the user may not enter. */
@@ -74,7 +96,8 @@ function closedFolder(path: string, user: Identity): string | undefined {
   for (let at = path; at !== dirname(at); at = dirname(at)) chain.unshift(at);
   return chain.find((folder) => {
     const stat = statSync(folder);
-    const bit = stat.uid === user.uid ? constants.S_IXUSR : stat.gid === user.gid ? constants.S_IXGRP : constants.S_IXOTH;
+    const bit =
+      stat.uid === user.uid ? constants.S_IXUSR : stat.gid === user.gid ? constants.S_IXGRP : constants.S_IXOTH;
     return folder !== path && (stat.mode & bit) === 0;
   });
 }

@@ -54,15 +54,42 @@ async function initialise(runner: Runner, binaries: { initdb: string }, dataDir:
   rmSync(making, { recursive: true, force: true });
   mkdirSync(making, { mode: 0o700 });
   runner.own(making);
-  const args = ["-D", making, "-U", "esek_admin", "--auth=trust", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-E", "UTF8", "--data-checksums"];
+  const args = [
+    "-D",
+    making,
+    "-U",
+    "esek_admin",
+    "--auth=trust",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "-E",
+    "UTF8",
+    "--data-checksums",
+  ];
   const { code, output } = await runner.run(binaries.initdb, args);
   if (code !== 0) throw new EsekError("embedded/initdb", `initdb failed (exit ${code}): ${lastLine(output)}`);
   const { renameSync } = await import("node:fs");
   renameSync(making, dataDir);
 }
 
-function startPostgres(runner: Runner, postgresBinary: string, dataDir: string, socketDir: string, settings: string[]): ChildProcess {
-  const base = ["listen_addresses=", `unix_socket_directories=${socketDir}`, "unix_socket_permissions=0700", "max_connections=120", "shared_buffers=128MB", "log_min_messages=fatal", "log_min_error_statement=panic", "max_wal_size=2GB"];
+function startPostgres(
+  runner: Runner,
+  postgresBinary: string,
+  dataDir: string,
+  socketDir: string,
+  settings: string[],
+): ChildProcess {
+  const base = [
+    "listen_addresses=",
+    `unix_socket_directories=${socketDir}`,
+    "unix_socket_permissions=0700",
+    "max_connections=120",
+    "shared_buffers=128MB",
+    "log_min_messages=fatal",
+    "log_min_error_statement=panic",
+    "max_wal_size=2GB",
+  ];
   const args = ["-D", dataDir, ...[...base, ...settings].flatMap((setting) => ["-c", setting])];
   return runner.start(postgresBinary, args);
 }
@@ -74,11 +101,15 @@ async function waitReady(socketDir: string, child: ChildProcess | undefined): Pr
   });
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (Date.now() < deadline) {
-    if (child && child.exitCode !== null) throw new EsekError("embedded/start", `Postgres stopped at start: ${lastLine(output)}`);
+    if (child && child.exitCode !== null)
+      throw new EsekError("embedded/start", `Postgres stopped at start: ${lastLine(output)}`);
     if (existsSync(join(socketDir, ".s.PGSQL.5432")) && (await answers(socketDir))) return;
     await sleep(25);
   }
-  throw new EsekError("embedded/start", `Postgres did not answer within ${START_TIMEOUT_MS / 1000} s: ${lastLine(output)}`);
+  throw new EsekError(
+    "embedded/start",
+    `Postgres did not answer within ${START_TIMEOUT_MS / 1000} s: ${lastLine(output)}`,
+  );
 }
 
 async function answers(socketDir: string): Promise<boolean> {
@@ -97,7 +128,9 @@ async function answers(socketDir: string): Promise<boolean> {
 async function ensureDatabase(socketDir: string): Promise<void> {
   const sql = admin(socketDir);
   try {
-    await sql.unsafe("do $$ begin create role esek login createrole createdb; exception when duplicate_object or unique_violation then null; end $$");
+    await sql.unsafe(
+      "do $$ begin create role esek login createrole createdb; exception when duplicate_object or unique_violation then null; end $$",
+    );
     const found = await sql`select 1 from pg_database where datname = 'esek'`;
     if (found.length === 0) await sql.unsafe("create database esek owner esek").catch(ignoreExisting);
   } finally {
@@ -111,7 +144,15 @@ function ignoreExisting(err: { code?: string }): void {
 
 function admin(socketDir: string): postgres.Sql {
   const path = `${socketDir}/.s.PGSQL.5432`;
-  return postgres({ host: path, path, user: "esek_admin", database: "postgres", max: 1, connect_timeout: 2, onnotice: () => {} } as postgres.Options<Record<string, postgres.PostgresType>>);
+  return postgres({
+    host: path,
+    path,
+    user: "esek_admin",
+    database: "postgres",
+    max: 1,
+    connect_timeout: 2,
+    onnotice: () => {},
+  } as postgres.Options<Record<string, postgres.PostgresType>>);
 }
 
 /** A socket path must stay under 108 bytes, so it lives in the temporary folder under a name made from the data folder. */

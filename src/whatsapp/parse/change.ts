@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { DeliveryStatus, Route, WebhookEvent } from "../../domain/event.ts";
 import type { Wamid } from "../../domain/ids.ts";
-import { readContent } from "./message.ts";
 import { readAccount, readTemplate, TEMPLATE_FIELDS } from "./management.ts";
+import { readContent } from "./message.ts";
 import { type Contact, contactSchema, person, withProfile } from "./person.ts";
 
 const text = z.string().optional().catch(undefined);
@@ -26,7 +26,14 @@ export const valueSchema = z.looseObject({
 
 type Value = z.infer<typeof valueSchema>;
 type Raw = Record<string, unknown>;
-export type Change = { field: string; value: Value; wabaId: string | undefined; at: Date; receivedAt: Date; hash: (value: unknown) => string };
+export type Change = {
+  field: string;
+  value: Value;
+  wabaId: string | undefined;
+  at: Date;
+  receivedAt: Date;
+  hash: (value: unknown) => string;
+};
 
 /** Every event of one `changes[]` entry, in our words. Routed by `field`; tolerant of Meta's misplaced and unknown ones. */
 export function readChange(change: Change): WebhookEvent[] {
@@ -37,8 +44,10 @@ export function readChange(change: Change): WebhookEvent[] {
   if (field === "smb_message_echoes") return (value.message_echoes ?? []).map((item) => readEcho(change, item));
   if (field === "history") return (value.history ?? [value]).map((item) => other(change, "history", field, item));
   if (field === "messaging_handovers") return [readHandover(change)];
-  if (field === "smb_app_state_sync") return (value.state_sync ?? [value]).map((item) => other(change, "contact-sync", field, item));
-  if (field === "automatic_events") return (value.automatic_events ?? [value]).map((item) => other(change, "automatic", field, item));
+  if (field === "smb_app_state_sync")
+    return (value.state_sync ?? [value]).map((item) => other(change, "contact-sync", field, item));
+  if (field === "automatic_events")
+    return (value.automatic_events ?? [value]).map((item) => other(change, "automatic", field, item));
   if (field.startsWith("group_")) return [other(change, "group", field, value)];
   if (TEMPLATE_FIELDS.has(field)) return [readTemplate(change)];
   return [readAccount(change) ?? other(change, "unsupported", field, value)];
@@ -59,9 +68,12 @@ function readMessages(change: Change): WebhookEvent[] {
   const events: WebhookEvent[] = [
     ...(value.messages ?? []).map((item) => readMessage(change, item, contacts)),
     ...(change.field === "messages" ? (value.statuses ?? []).map((item) => readStatus(change, item)) : []),
-    ...(value.user_actions ?? []).map((item) => other(change, "user-action", String(item.action_type ?? "unknown"), item)),
+    ...(value.user_actions ?? []).map((item) =>
+      other(change, "user-action", String(item.action_type ?? "unknown"), item),
+    ),
   ];
-  if (events.length === 0 && (value.errors ?? []).length > 0 && change.field === "messages") return [other(change, "value-errors", "errors", value.errors)];
+  if (events.length === 0 && (value.errors ?? []).length > 0 && change.field === "messages")
+    return [other(change, "value-errors", "errors", value.errors)];
   if (events.length === 0 && change.field === "messages") return [other(change, "unsupported", change.field, value)];
   return events;
 }
@@ -69,9 +81,14 @@ function readMessages(change: Change): WebhookEvent[] {
 function readMessage(change: Change, item: Raw, contacts: Contact[]): WebhookEvent {
   const wamid = string(item.id);
   const content = readContent(item);
-  const ids = person({ waId: string(item.from), bsuid: string(item.from_user_id), parentBsuid: string(item.from_parent_user_id) });
+  const ids = person({
+    waId: string(item.from),
+    bsuid: string(item.from_user_id),
+    parentBsuid: string(item.from_parent_user_id),
+  });
   const from = content.type === "system" ? content.current : withProfile(ids, contacts);
-  if (!wamid || (!from.waId && !from.bsuid && content.type !== "system")) return other(change, "unsupported", "messages.without-id-or-sender", item);
+  if (!wamid || (!from.waId && !from.bsuid && content.type !== "system"))
+    return other(change, "unsupported", "messages.without-id-or-sender", item);
   const context = item.context as Raw | undefined;
   const product = context?.referred_product as Raw | undefined;
   const referral = item.referral as Raw | undefined;
@@ -129,7 +146,10 @@ function readStatus(change: Change, item: Raw): WebhookEvent {
 }
 
 function readPreference(change: Change, item: Raw): WebhookEvent {
-  const from = withProfile(person({ waId: string(item.wa_id), bsuid: string(item.user_id), parentBsuid: string(item.parent_user_id) }), change.value.contacts ?? []);
+  const from = withProfile(
+    person({ waId: string(item.wa_id), bsuid: string(item.user_id), parentBsuid: string(item.parent_user_id) }),
+    change.value.contacts ?? [],
+  );
   if (!from.waId && !from.bsuid) return other(change, "unsupported", "user_preferences.without-sender", item);
   const value = string(item.value);
   return {
@@ -147,16 +167,29 @@ function readPreference(change: Change, item: Raw): WebhookEvent {
 
 function readEcho(change: Change, item: Raw): WebhookEvent {
   const wamid = string(item.id);
-  const to = withProfile(person({ waId: string(item.to), bsuid: string(item.to_user_id), parentBsuid: string(item.to_parent_user_id) }), change.value.contacts ?? []);
-  if (!wamid || (!to.waId && !to.bsuid)) return other(change, "unsupported", "smb_message_echoes.without-id-or-recipient", item);
-  return { kind: "echo", route: routeOf(change), key: `echo:${wamid}`, at: seconds(item.timestamp) ?? change.at, raw: item, wamid: wamid as Wamid, to, content: readContent(item) };
+  const to = withProfile(
+    person({ waId: string(item.to), bsuid: string(item.to_user_id), parentBsuid: string(item.to_parent_user_id) }),
+    change.value.contacts ?? [],
+  );
+  if (!wamid || (!to.waId && !to.bsuid))
+    return other(change, "unsupported", "smb_message_echoes.without-id-or-recipient", item);
+  return {
+    kind: "echo",
+    route: routeOf(change),
+    key: `echo:${wamid}`,
+    at: seconds(item.timestamp) ?? change.at,
+    raw: item,
+    wamid: wamid as Wamid,
+    to,
+    content: readContent(item),
+  };
 }
 
 /** Copies of messages, echoes and receipts while Meta's own agent holds the chat: context only, one event each. */
 function readStandby(change: Change): WebhookEvent[] {
   const { value } = change;
   const contacts = value.contacts ?? [];
-  const copies: [("message" | "echo" | "status"), Raw][] = [
+  const copies: ["message" | "echo" | "status", Raw][] = [
     ...(value.messages ?? []).map((item): ["message", Raw] => ["message", item]),
     ...(value.message_echoes ?? []).map((item): ["echo", Raw] => ["echo", item]),
     ...(value.statuses ?? []).map((item): ["status", Raw] => ["status", item]),
@@ -168,16 +201,35 @@ function readStandby(change: Change): WebhookEvent[] {
       bsuid: string(item.from_user_id) ?? string(item.recipient_user_id) ?? string(item.to_user_id),
     });
     const who = of === "message" ? withProfile(ids, contacts) : ids;
-    return { kind: "standby", route: routeOf(change), key: `standby:${of}:${change.hash(item)}`, at: seconds(item.timestamp) ?? change.at, raw: item, of, with: who };
+    return {
+      kind: "standby",
+      route: routeOf(change),
+      key: `standby:${of}:${change.hash(item)}`,
+      at: seconds(item.timestamp) ?? change.at,
+      raw: item,
+      of,
+      with: who,
+    };
   });
 }
 
 function readHandover(change: Change): WebhookEvent {
   const { value } = change;
-  const first = (Array.isArray(value.messaging_handovers) ? (value.messaging_handovers as Raw[])[0] : undefined) ?? (value as Raw);
+  const first =
+    (Array.isArray(value.messaging_handovers) ? (value.messaging_handovers as Raw[])[0] : undefined) ?? (value as Raw);
   const sender = (first.sender ?? first.recipient ?? {}) as Raw;
-  const ids = person({ waId: string(first.wa_id) ?? string(sender.wa_id) ?? string(first.from), bsuid: string(first.user_id) ?? string(sender.user_id) ?? string(first.from_user_id) });
-  return { kind: "handover", route: routeOf(change), key: `handover:${change.hash(value)}`, at: seconds(first.timestamp) ?? change.at, raw: value, with: withProfile(ids, value.contacts ?? []) };
+  const ids = person({
+    waId: string(first.wa_id) ?? string(sender.wa_id) ?? string(first.from),
+    bsuid: string(first.user_id) ?? string(sender.user_id) ?? string(first.from_user_id),
+  });
+  return {
+    kind: "handover",
+    route: routeOf(change),
+    key: `handover:${change.hash(value)}`,
+    at: seconds(first.timestamp) ?? change.at,
+    raw: value,
+    with: withProfile(ids, value.contacts ?? []),
+  };
 }
 
 /** An inbound user call opens the window, as a message does (platform reference 4.1). */
@@ -190,13 +242,36 @@ function readCalls(change: Change): WebhookEvent[] {
     const event = other(change, "call", String(item.event ?? "call"), item);
     return isInbound && (caller.waId || caller.bsuid) ? { ...event, from: caller, opensWindow: true } : event;
   });
-  return [...calls, ...(change.value.statuses ?? []).map((item) => other(change, "call", `status.${String(item.status)}`, item))];
+  return [
+    ...calls,
+    ...(change.value.statuses ?? []).map((item) => other(change, "call", `status.${String(item.status)}`, item)),
+  ];
 }
 
-type OtherKind = "history" | "call" | "contact-sync" | "user-action" | "value-errors" | "automatic" | "group" | "unsupported";
+type OtherKind =
+  | "history"
+  | "call"
+  | "contact-sync"
+  | "user-action"
+  | "value-errors"
+  | "automatic"
+  | "group"
+  | "unsupported";
 
-function other(change: Change, kind: OtherKind, name: string, raw: unknown): Extract<WebhookEvent, { kind: OtherKind }> {
-  return { kind, name, route: routeOf(change), key: `${kind}:${change.hash([change.wabaId, change.at.getTime(), change.field, raw])}`, at: seconds((raw as Raw)?.timestamp) ?? change.at, raw };
+function other(
+  change: Change,
+  kind: OtherKind,
+  name: string,
+  raw: unknown,
+): Extract<WebhookEvent, { kind: OtherKind }> {
+  return {
+    kind,
+    name,
+    route: routeOf(change),
+    key: `${kind}:${change.hash([change.wabaId, change.at.getTime(), change.field, raw])}`,
+    at: seconds((raw as Raw)?.timestamp) ?? change.at,
+    raw,
+  };
 }
 
 export function string(value: unknown): string | undefined {

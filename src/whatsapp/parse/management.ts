@@ -1,7 +1,12 @@
 import type { AccountEvent, TemplateEvent, WebhookEvent } from "../../domain/event.ts";
 import { type Change, routeOf, seconds, string } from "./change.ts";
 
-export const TEMPLATE_FIELDS = new Set(["message_template_status_update", "message_template_quality_update", "message_template_components_update", "template_category_update"]);
+export const TEMPLATE_FIELDS = new Set([
+  "message_template_status_update",
+  "message_template_quality_update",
+  "message_template_components_update",
+  "template_category_update",
+]);
 
 const ACCOUNT_FIELDS = new Set([
   "account_update",
@@ -30,13 +35,24 @@ export function readTemplate(change: Change): WebhookEvent {
     name: string(value.message_template_name) ?? "",
     language: string(value.message_template_language) ?? "",
   };
-  if (value.new_quality_score !== undefined) return { ...base, change: "quality", quality: string(value.new_quality_score) };
+  if (value.new_quality_score !== undefined)
+    return { ...base, change: "quality", quality: string(value.new_quality_score) };
   if (change.field === "message_template_components_update") return { ...base, change: "components" };
   if (change.field === "template_category_update") {
     const correct = string(value.correct_category);
-    return { ...base, change: "category", category: string(value.new_category), ...(correct ? { impendingCategory: correct } : {}) };
+    return {
+      ...base,
+      change: "category",
+      category: string(value.new_category),
+      ...(correct ? { impendingCategory: correct } : {}),
+    };
   }
-  return { ...base, status: string(value.event), reason: string(value.reason), category: string(value.message_template_category) };
+  return {
+    ...base,
+    status: string(value.event),
+    reason: string(value.reason),
+    category: string(value.message_template_category),
+  };
 }
 
 /** Account, number and policy events. `event` keeps Meta's word; restrictions are read because the gate weighs them. */
@@ -56,9 +72,18 @@ export function readAccount(change: Change): WebhookEvent | undefined {
     restrictions: restrictions(value.restriction_info),
     detail: {},
   };
-  for (const name of ["event", "decision", "alert_type", "current_limit", "max_daily_conversations_per_business", "status", "requested_verified_name"]) {
+  for (const name of [
+    "event",
+    "decision",
+    "alert_type",
+    "current_limit",
+    "max_daily_conversations_per_business",
+    "status",
+    "requested_verified_name",
+  ]) {
     const found = value[name];
-    if (typeof found === "string" || typeof found === "number" || typeof found === "boolean") event.detail[name] = found;
+    if (typeof found === "string" || typeof found === "number" || typeof found === "boolean")
+      event.detail[name] = found;
   }
   const ban = value.ban_info as Record<string, unknown> | undefined;
   if (string(ban?.waba_ban_state)) event.detail.banState = string(ban?.waba_ban_state)!;
@@ -71,5 +96,8 @@ export function readAccount(change: Change): WebhookEvent | undefined {
 
 function restrictions(value: unknown): { type: string; until?: Date }[] {
   if (!Array.isArray(value)) return [];
-  return value.map((item: Record<string, unknown>) => ({ type: string(item.restriction_type) ?? "unknown", until: seconds(item.expiration) }));
+  return value.map((item: Record<string, unknown>) => ({
+    type: string(item.restriction_type) ?? "unknown",
+    until: seconds(item.expiration),
+  }));
 }

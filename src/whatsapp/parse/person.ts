@@ -13,7 +13,13 @@ export const contactSchema = z.looseObject({
 export type Contact = z.infer<typeof contactSchema>;
 
 /** Drops absent ids, so that a person without a phone has no `waId` at all; strips `+` and a username's `@`. */
-export function person(ids: { waId?: string; bsuid?: string; parentBsuid?: string; name?: string; username?: string }): Person {
+export function person(ids: {
+  waId?: string;
+  bsuid?: string;
+  parentBsuid?: string;
+  name?: string;
+  username?: string;
+}): Person {
   const result: Person = {};
   const digits = ids.waId?.replace(/\D/g, "");
   if (digits) result.waId = digits;
@@ -27,7 +33,9 @@ export function person(ids: { waId?: string; bsuid?: string; parentBsuid?: strin
 /** The entry of `contacts[]` that speaks of this person; with a single entry, that one. */
 export function withProfile(ids: Person, contacts: readonly Contact[]): Person {
   const match =
-    contacts.find((contact) => (ids.bsuid && contact.user_id === ids.bsuid) || (ids.waId && contact.wa_id === ids.waId)) ?? (contacts.length === 1 ? contacts[0] : undefined);
+    contacts.find(
+      (contact) => (ids.bsuid && contact.user_id === ids.bsuid) || (ids.waId && contact.wa_id === ids.waId),
+    ) ?? (contacts.length === 1 ? contacts[0] : undefined);
   if (!match) return ids;
   return person({
     waId: ids.waId ?? match.wa_id,

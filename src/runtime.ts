@@ -1,0 +1,234 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serve } from "@hono/node-server";
+import { createAgent } from "./agent/agent.ts";
+import type { Config } from "./config.ts";
+import { localKeyProvider } from "./crypto/key-provider.ts";
+import type { MerchantId, PhoneId } from "./domain/ids.ts";
+import { createGuard } from "./guardrails/guard.ts";
+import { loadSentences } from "./guardrails/sentences.ts";
+import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
+import { createApp } from "./http/app.ts";
+import { createLlm } from "./llm/client.ts";
+import type { Logger } from "./logger.ts";
+import { receive, recordStatus } from "./pipeline.ts";
+import type { Clock, Ports } from "./ports.ts";
+import { authenticate } from "./store/api-keys.ts";
+import { sendBusinessMessage } from "./store/business-messages.ts";
+import { connect, type Sql, transaction } from "./store/database.ts";
+import { Identities } from "./store/identities.ts";
+import { createInbox } from "./store/inbox.ts";
+import { Keyring } from "./store/keyring.ts";
+import { createMailbox } from "./store/mailbox.ts";
+import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
+import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
+import { createSenders } from "./store/senders.ts";
+import type { Store } from "./store/store.ts";
+import { saveTemplates } from "./store/templates.ts";
+import { upkeepOnce } from "./store/upkeep-jobs.ts";
+import { createGraph } from "./whatsapp/graph.ts";
+import { listTemplates } from "./whatsapp/management.ts";
+import { parseWebhook } from "./whatsapp/parse.ts";
+import { renderer } from "./whatsapp/render.ts";
+import { isAuthentic } from "./whatsapp/signature.ts";
+import { Loop } from "./workers/loop.ts";
+import { SenderWorker } from "./workers/sender-worker.ts";
+import { TurnWorker } from "./workers/turn-worker.ts";
+
+export type RuntimeOptions = {
+  config: Config;
+  database: { url?: string | undefined; socketDir?: string | undefined; user?: string; database?: string };
+  masterKey: Buffer;
+  appSecrets: readonly string[];
+  verifyToken: string | undefined;
+  graphUrl: string;
+  openai: { baseUrl: string | undefined; apiKey: string | undefined };
+  /** The merchant's token by the name its file gives. */
+  secret: (name: string) => string | undefined;
+  clock?: Clock;
+  logger: Logger;
+  /** Lets tests stand between the path and the world. */
+  wrap?: (ports: Ports) => Ports;
+  concurrency?: number;
+};
+
+export type Runtime = {
+  store: Store;
+  ports: Ports;
+  port: number;
+  syncTemplates: () => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+const UPKEEP_MS = 1000;
+const TEMPLATE_SYNC_MS = 10 * 60_000;
+
+/** Puts the adapters behind the ports: what every start of Esek has in common, whatever its mode or role. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { config, logger } = options;
+  const sql = connect({ ...options.database, max: 20, runtimeRole: true });
+  const keyring = new Keyring(sql, localKeyProvider(options.masterKey));
+  const clock = options.clock ?? { now: () => new Date() };
+  let wake: Store["nudge"] = () => {};
+  const store: Store = {
+    sql,
+    keyring,
+    merchants: new MerchantDirectory(sql),
+    clock,
+    logger,
+    nudge: (what) => wake(what),
+  };
+  await ensureSystem(sql, keyring);
+
+  const token = async (merchantId: MerchantId) =>
+    options.secret((await store.merchants.get(merchantId)).config.token.env);
+  const graph = createGraph({
+    url: options.graphUrl,
+    version: config.graphApiVersion,
+    token,
+    phoneNumberId: (merchantId, phoneId) => phoneNumberId(store, merchantId, phoneId),
+    timeoutMs: POST_TIMEOUT_MS,
+  });
+  const inbox = createInbox(store, new Identities(store), { burstWindowMs: config.burstWindowMs });
+  const mailbox = createMailbox(store);
+  const bare: Ports = {
+    clock,
+    webhook: {
+      isAuthentic: (body, signature) => isAuthentic(options.appSecrets, body, signature),
+      parse: parseWebhook,
+    },
+    inbox,
+    mailbox,
+    outbox: createOutbox(store),
+    guard: createGuard(),
+    agent: createAgent(createLlm(options.openai)),
+    graph,
+    sentences: loadSentences(),
+    render: renderer,
+  };
+  const ports = options.wrap?.(bare) ?? bare;
+
+  const syncTemplates = () => syncAll(store, options, token);
+  const stops: (() => Promise<void>)[] = [];
+  if (config.role !== "web") {
+    const turns = new TurnWorker(ports, mailbox, logger, { concurrency: options.concurrency ?? 64 });
+    const sender = new SenderWorker(ports, createSenders(store), logger);
+    const chores = new Loop(
+      async () => (await upkeepOnce(store, recordStatus), false),
+      UPKEEP_MS,
+      (err) => logger.error({ err }, "upkeep failed"),
+    );
+    const templates = new Loop(
+      async () => (await syncTemplates(), false),
+      TEMPLATE_SYNC_MS,
+      (err) => logger.warn({ err }, "template sync failed"),
+    );
+    wake = (what) => (what === "turns" ? turns.nudge() : what === "sender" ? sender.nudge() : chores.nudge());
+    for (const part of [turns, sender, chores, templates]) part.start();
+    stops.push(
+      () => templates.stop(),
+      () => chores.stop(),
+      () => turns.stop(),
+      () => sender.stop(),
+    );
+  }
+  const web = config.role === "worker" ? undefined : await listen(options, ports, store);
+  return {
+    store,
+    ports,
+    port: web?.port ?? 0,
+    syncTemplates,
+    async stop() {
+      await web?.stop();
+      await inbox.idle();
+      for (const stop of stops) await stop();
+      graph.close();
+      await sql.end({ timeout: 5 });
+    },
+  };
+}
+
+async function listen(
+  options: RuntimeOptions,
+  ports: Ports,
+  store: Store,
+): Promise<{ port: number; stop: () => Promise<void> }> {
+  const app = createApp({
+    receive: (body, signature) => receive(ports, body, signature),
+    verifyToken: () => options.verifyToken,
+    isReady: () => readiness(store.sql),
+    api: createApi(apiDoors(ports, store), options.logger),
+    logger: options.logger,
+  });
+  const server = await new Promise<Server>((resolve, reject) => {
+    const started = serve({ fetch: app.fetch, port: options.config.port, overrideGlobalObjects: false }, () =>
+      resolve(started as Server),
+    ) as Server;
+    started.on("error", reject);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), 3000).unref();
+      }),
+  };
+}
+
+function apiDoors(ports: Ports, store: Store): ApiDoors {
+  return {
+    authenticate: (header) => authenticate(store, header),
+    send: async (merchantId, request, idempotencyKey, body) =>
+      sendBusinessMessage(store, {
+        merchantId: merchantId as MerchantId,
+        phoneNumberId: request.from,
+        person: { waId: request.to?.slice(1), bsuid: request.recipient },
+        content: request.template
+          ? { type: "template", template: request.template }
+          : { type: "text", text: request.text!.body },
+        verdict: await ports.guard.check(wordsOf(request), "outbound"),
+        author: "api",
+        idempotencyKey,
+        body,
+        expiresAt: request.expires_at ? new Date(request.expires_at) : undefined,
+      }),
+  };
+}
+
+async function readiness(sql: Sql): Promise<{ ok: boolean; checks: Record<string, string> }> {
+  try {
+    await sql`select 1`;
+    return { ok: true, checks: { database: "ok" } };
+  } catch {
+    return { ok: false, checks: { database: "unreachable" } };
+  }
+}
+
+async function phoneNumberId(store: Store, merchantId: MerchantId, phoneId: PhoneId): Promise<string | undefined> {
+  const [row] = await transaction(
+    store.sql,
+    [merchantId],
+    (tx) => tx<{ id: string }[]>`select phone_number_id as id from phone where id = ${phoneId}`,
+  );
+  return row?.id;
+}
+
+async function syncAll(
+  store: Store,
+  options: RuntimeOptions,
+  token: (merchantId: MerchantId) => Promise<string | undefined>,
+): Promise<void> {
+  for (const merchantId of await store.merchants.all()) {
+    const bearer = await token(merchantId);
+    if (!bearer) continue;
+    for (const waba of (await store.merchants.get(merchantId)).config.wabas)
+      await saveTemplates(
+        store,
+        merchantId,
+        waba.id,
+        await listTemplates({ url: options.graphUrl, version: options.config.graphApiVersion, token: bearer }, waba.id),
+      );
+  }
+}

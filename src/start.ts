@@ -1,0 +1,159 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Config } from "./config.ts";
+import { demoMasterKey, localKeyProvider } from "./crypto/key-provider.ts";
+import { EsekError } from "./errors.ts";
+import type { Logger } from "./logger.ts";
+import { readMerchantFile } from "./merchant-file.ts";
+import { type Runtime, startRuntime } from "./runtime.ts";
+import { connect, type DatabaseOptions } from "./store/database.ts";
+import { startEmbedded } from "./store/embedded/server.ts";
+import { Keyring } from "./store/keyring.ts";
+import { applyMerchant, ensureSystem } from "./store/merchants.ts";
+import { migrate } from "./store/migrator.ts";
+import { reweighDeferred } from "./store/upkeep-jobs.ts";
+
+export type Esek = { runtime: Runtime; stop: () => Promise<void> };
+
+export type Prepared = { database: DatabaseOptions; masterKey: Buffer; close: () => Promise<void> };
+
+const DEMO = { appSecret: "demo-app-secret", verifyToken: "demo-verify-token", accessToken: "demo-access-token" };
+const DEMO_MERCHANT = "merchants/demo/merchant.yaml";
+
+/** The database (ours or the given one), migrated, and the master key. What every command needs before it can do anything. */
+export async function prepare(
+  config: Config,
+  logger: Logger,
+  options: { migrate: boolean } = { migrate: true },
+): Promise<Prepared> {
+  const embedded = config.databaseUrl
+    ? undefined
+    : await startEmbedded({ dataDir: config.dataDir, binDir: config.pgBinDir });
+  const database: DatabaseOptions = config.databaseUrl
+    ? { url: config.databaseUrl }
+    : { socketDir: embedded!.socketDir };
+  const close = async () => {
+    if (embedded && !embedded.isAttached) await embedded.stop();
+  };
+  try {
+    if (options.migrate) {
+      const owner = connect({ ...database, max: 2 });
+      const applied = await migrate(owner).finally(() => owner.end({ timeout: 2 }));
+      if (applied.length > 0) logger.info({ migrations: applied }, "database migrated");
+    }
+    return { database, masterKey: masterKeyOf(config, logger), close };
+  } catch (err) {
+    await close();
+    if ((err as { code?: string }).code === "ECONNREFUSED" || (err as { code?: string }).code === "CONNECT_TIMEOUT")
+      throw new EsekError(
+        "database/unreachable",
+        "The database of DATABASE_URL does not answer. Check that it runs and that the address is right, or unset DATABASE_URL to use the embedded one.",
+      );
+    throw err;
+  }
+}
+
+/** Everything that `npm start` means: database, key, merchant, simulator in demo mode, doors and workers. */
+export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
+  const prepared = await prepare(config, logger);
+  const stops: (() => Promise<void>)[] = [prepared.close];
+  const stop = async () => {
+    for (const step of stops.reverse()) await step();
+  };
+  try {
+    const demo = config.mode === "demo" ? await startDemo(config) : undefined;
+    if (demo) stops.push(demo.stop);
+    if (demo || config.merchantFile) await applyFile(prepared, config.merchantFile ?? DEMO_MERCHANT);
+    const runtime = await startRuntime({
+      config,
+      database: prepared.database,
+      masterKey: prepared.masterKey,
+      appSecrets: demo ? [DEMO.appSecret] : config.appSecrets,
+      verifyToken: demo ? DEMO.verifyToken : config.verifyToken,
+      graphUrl: demo?.url ?? config.graphApiUrl,
+      openai: {
+        baseUrl: config.openaiBaseUrl ?? (demo ? `${demo.url}/v1` : undefined),
+        apiKey: config.openaiApiKey ?? (demo ? "demo" : undefined),
+      },
+      secret: (name) => config.secret(name) ?? (demo && name === "DEMO_ACCESS_TOKEN" ? DEMO.accessToken : undefined),
+      clock: demo ? { now: demo.now } : undefined,
+      logger,
+    });
+    stops.push(() => runtime.stop());
+    demo?.connect(runtime);
+    logger.info({ mode: config.mode, port: runtime.port, role: config.role }, "ready");
+    if (demo) announce(runtime.port);
+    return { runtime, stop };
+  } catch (err) {
+    await stop();
+    throw err;
+  }
+}
+
+async function applyFile(prepared: Prepared, file: string): Promise<void> {
+  const sql = connect({ ...prepared.database, max: 2, runtimeRole: true });
+  try {
+    const keyring = new Keyring(sql, localKeyProvider(prepared.masterKey));
+    await ensureSystem(sql, keyring);
+    await applyMerchant(sql, keyring, readMerchantFile(file));
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+type Demo = { url: string; now: () => Date; connect: (runtime: Runtime) => void; stop: () => Promise<void> };
+
+/** The simulator in this process: Meta and the model for a machine without either. Its address lies in `<dataDir>/simulator.json`. */
+async function startDemo(config: Config): Promise<Demo> {
+  const { startSimulator } = await import("./simulator/server.ts");
+  const simulator = await startSimulator({
+    ...DEMO,
+    port: 0,
+    settings: { sentDelayMs: 50, deliveredDelayMs: 150, readDelayMs: 800 },
+  });
+  mkdirSync(resolve(config.dataDir), { recursive: true });
+  const note = join(resolve(config.dataDir), "simulator.json");
+  let offset = simulator.clock.now();
+  const started = Date.now();
+  return {
+    url: simulator.url,
+    now: () => new Date(simulator.clock.now()),
+    connect(runtime) {
+      void fetch(`${simulator.url}/_sim/webhook-url`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ url: `http://127.0.0.1:${runtime.port}/webhooks/whatsapp` }),
+      });
+      writeFileSync(note, JSON.stringify({ url: simulator.url, port: runtime.port, pid: process.pid }));
+      // The clock was moved when it runs ahead of real time: waiting rows are weighed again.
+      const timer = setInterval(() => {
+        const jump = simulator.clock.now() - offset - (Date.now() - started);
+        if (Math.abs(jump) < 1000) return;
+        offset += jump;
+        void reweighDeferred(runtime.store);
+      }, 200);
+      timer.unref();
+    },
+    async stop() {
+      rmSync(note, { force: true });
+      await simulator.stop();
+    },
+  };
+}
+
+function masterKeyOf(config: Config, logger: Logger): Buffer {
+  if (config.masterKey) return config.masterKey;
+  const { key, isNew, file } = demoMasterKey(resolve(config.dataDir));
+  if (isNew)
+    logger.warn(
+      { file },
+      "a new master key was made; whoever has it can read the data, and without it nothing stored can be read. Keep a copy apart from the data",
+    );
+  return key;
+}
+
+function announce(port: number): void {
+  console.log(
+    `\nEsek runs in demo mode: WhatsApp and the model are simulated, nothing leaves this machine.\n  webhook  http://127.0.0.1:${port}/webhooks/whatsapp\n  chat     npm run esek -- simulate   (in a second terminal)\n`,
+  );
+}

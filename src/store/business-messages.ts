@@ -1,0 +1,182 @@
+import type { Content, Purpose } from "../domain/draft.ts";
+import {
+  type ContactId,
+  type ConversationId,
+  type MerchantId,
+  newId,
+  type OutboxId,
+  type PhoneId,
+} from "../domain/ids.ts";
+import type { Person } from "../domain/person.ts";
+import type { Verdict } from "../domain/verdict.ts";
+import { EsekError } from "../errors.ts";
+import { decideOutbound, type GateDecision } from "../policy/outbound-gate.ts";
+import { makeDue } from "./attempts.ts";
+import { contentHash } from "./content-hash.ts";
+import { type Tx, transaction } from "./database.ts";
+import { insertDecisions } from "./decisions.ts";
+import { Identities } from "./identities.ts";
+import { gatherOutbound } from "./outbound-facts.ts";
+import type { Store } from "./store.ts";
+
+export type BusinessMessage = {
+  merchantId: MerchantId;
+  phoneNumberId: string | undefined;
+  person: Person;
+  content: Content;
+  verdict: Verdict;
+  author: "api" | "human";
+  idempotencyKey: string;
+  body: string;
+  expiresAt: Date | undefined;
+};
+
+export type Accepted = {
+  id: string;
+  state: "queued" | "deferred" | "blocked";
+  reason: string;
+  detail?: string;
+  until?: string;
+};
+
+/**
+ * A message that the business starts (or a person writes), on the same way as every other: weighed by the gate, written to
+ * the outbox, weighed again at the door. One transaction with its idempotency row: the same key and body give the same
+ * answer, another body is refused with `EsekError("api/idempotency")`.
+ */
+export async function sendBusinessMessage(
+  store: Store,
+  message: BusinessMessage,
+): Promise<{ result: Accepted; isRepeat: boolean }> {
+  const { merchantId } = message;
+  const [keys, merchant] = await Promise.all([store.keyring.of(merchantId), store.merchants.get(merchantId)]);
+  const [contactId] = await new Identities(store).resolve([
+    { merchantId, portfolioId: merchant.config.portfolio, person: message.person },
+  ]);
+  const done = await transaction(store.sql, [merchantId], async (tx) => {
+    const now = store.clock.now();
+    const keyHash = keys.blind(`idempotency:${message.idempotencyKey}`);
+    const bodyHash = contentHash(message.body);
+    const claimed =
+      await tx`insert into api_idempotency (merchant_id, key_hash, body_hash, status, response) values (${merchantId}, ${keyHash}, ${bodyHash}, 0, '{}') on conflict do nothing returning 1`;
+    if (claimed.length === 0) return { result: await repeatOf(tx, merchantId, keyHash, bodyHash), isRepeat: true };
+    const phoneId = await phoneOf(tx, merchantId, message.phoneNumberId);
+    const conversationId = await conversationOf(tx, merchantId, phoneId, contactId!);
+    const result = await write(store, tx, { ...message, phoneId, conversationId, contactId: contactId! }, now);
+    await tx`update api_idempotency set status = 202, response = ${tx.json(result)} where merchant_id = ${merchantId} and key_hash = ${keyHash}`;
+    return { result, isRepeat: false };
+  });
+  store.nudge("sender");
+  return done;
+}
+
+async function write(
+  store: Store,
+  tx: Tx,
+  message: BusinessMessage & { phoneId: PhoneId; conversationId: ConversationId; contactId: ContactId },
+  now: Date,
+): Promise<Accepted> {
+  const { merchantId, content, phoneId, conversationId, contactId } = message;
+  const [keys, merchant] = await Promise.all([store.keyring.of(merchantId), store.merchants.get(merchantId)]);
+  const subject = { merchantId, phoneId, contactId, conversationId, config: merchant.config, keys, now };
+  const purpose = await purposeOf(tx, merchantId, phoneId, content);
+  const { facts } = await gatherOutbound(tx, subject, { content, purpose });
+  const outbound = { content, purpose, author: message.author, verdict: message.verdict, isAlwaysAnswered: false };
+  const decision = decideOutbound(outbound, facts);
+  const id = newId<OutboxId>();
+  const state = decision.type === "send" ? "queued" : decision.type === "defer" ? "deferred" : "blocked";
+  const reason = decision.type === "send" ? "allowed" : decision.reason;
+  const json = JSON.stringify(content);
+  const send = content.type === "template" ? content.template : undefined;
+  const lane = message.author === "human" ? conversationId : null;
+  const [box] = lane
+    ? await tx<
+        { laneSeq: number }[]
+      >`update mailbox set lane_seq = lane_seq + 1 where id = ${conversationId} returning lane_seq::float8 as "laneSeq"`
+    : [];
+  await tx`
+    insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash, template_name, template_language, verdict, versions, send_at, expires_at)
+    values (${id}, ${merchantId}, ${conversationId}, ${phoneId}, ${contactId}, ${`${message.author}:${id}`}, ${purpose}, ${message.author}, 'business-message', ${state}, ${reason}, ${lane}, ${box?.laneSeq ?? 0},
+      ${keys.seal("outbox", "content_ct", id, json)}, ${contentHash(json)}, ${send?.name ?? null}, ${send?.language ?? null}, ${tx.json(message.verdict as never)}, ${tx.json({ config: merchant.version })}, clock_timestamp(), ${message.expiresAt ?? null})`;
+  if (state !== "blocked")
+    await makeDue(tx, id, decision.type === "defer" ? decision.until.getTime() - now.getTime() : 0);
+  const { content: _text, ...rest } = outbound;
+  await insertDecisions(tx, keys, [
+    {
+      merchantId,
+      subject: "outbound",
+      conversationId,
+      turnId: undefined,
+      outboxId: id,
+      config: merchant.version,
+      at: now,
+      step: "api",
+      type: decision.type,
+      reason,
+      facts: { message: { ...rest, contentType: content.type }, outbound: facts },
+      verdicts: [message.verdict],
+      latencyMs: 0,
+    },
+  ]);
+  return { id, state, reason, ...detailOf(decision) };
+}
+
+function detailOf(decision: GateDecision): { detail?: string; until?: string } {
+  if (decision.type === "send") return {};
+  return {
+    ...(decision.detail ? { detail: decision.detail } : {}),
+    ...(decision.type === "defer" ? { until: decision.until.toISOString() } : {}),
+  };
+}
+
+/** A template's purpose is its category as of now, whatever the caller calls it; an unknown template is weighed as marketing. */
+async function purposeOf(tx: Tx, merchantId: MerchantId, phoneId: PhoneId, content: Content): Promise<Purpose> {
+  if (content.type !== "template") return "reply";
+  const [row] = await tx<
+    { category: string }[]
+  >`select t.category from template t join phone p on p.merchant_id = t.merchant_id and p.waba_id = t.waba_id
+    where p.id = ${phoneId} and t.name = ${content.template.name} order by (t.language = ${content.template.language}) desc limit 1`;
+  const category = row?.category.toUpperCase();
+  return category === "UTILITY" ? "utility" : category === "AUTHENTICATION" ? "authentication" : "marketing";
+}
+
+async function repeatOf(tx: Tx, merchantId: MerchantId, keyHash: Buffer, bodyHash: Buffer): Promise<Accepted> {
+  const [row] = await tx<
+    { bodyHash: Uint8Array; response: Accepted }[]
+  >`select body_hash as "bodyHash", response from api_idempotency where merchant_id = ${merchantId} and key_hash = ${keyHash}`;
+  if (!row || !bodyHash.equals(row.bodyHash))
+    throw new EsekError("api/idempotency", "The Idempotency-Key was used with another body.", {
+      publicMessage: "This Idempotency-Key was used with another body within 7 days. Send a new key for a new message.",
+    });
+  return row.response;
+}
+
+async function phoneOf(tx: Tx, merchantId: MerchantId, phoneNumberId: string | undefined): Promise<PhoneId> {
+  const rows = await tx<
+    { id: PhoneId; number: string }[]
+  >`select id, phone_number_id as number from phone where merchant_id = ${merchantId} order by id`;
+  const found = phoneNumberId
+    ? rows.find((row) => row.number === phoneNumberId)
+    : rows.length === 1
+      ? rows[0]
+      : undefined;
+  if (found) return found.id;
+  throw new EsekError("api/from", "No such number.", {
+    publicMessage: phoneNumberId
+      ? "`from` is not a phone number id of this merchant."
+      : "This merchant has several numbers: name one in `from`.",
+  });
+}
+
+async function conversationOf(
+  tx: Tx,
+  merchantId: MerchantId,
+  phoneId: PhoneId,
+  contactId: ContactId,
+): Promise<ConversationId> {
+  const [row] = await tx<
+    { id: ConversationId }[]
+  >`insert into mailbox (id, merchant_id, kind, phone_id, contact_id) values (${newId()}, ${merchantId}, 'conversation', ${phoneId}, ${contactId})
+    on conflict (merchant_id, kind, phone_id, contact_id) do update set lane_seq = mailbox.lane_seq returning id`;
+  return row!.id;
+}

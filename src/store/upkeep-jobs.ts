@@ -1,0 +1,37 @@
+import type { OutboxId } from "../domain/ids.ts";
+import { HELD_TEXT_MS } from "../policy/template-fallback.ts";
+import type { DecideStatus } from "../ports.ts";
+import { makeDue } from "./attempts.ts";
+import { transaction } from "./database.ts";
+import { sweepParked } from "./statuses.ts";
+import type { Store } from "./store.ts";
+
+/** Small chores of one merchant, each safe to do twice and in any process: parked statuses, old keys, held texts past their time. */
+export async function upkeepOnce(store: Store, decide: DecideStatus): Promise<void> {
+  for (const merchantId of await store.merchants.all()) {
+    const keys = await store.keyring.of(merchantId);
+    await transaction(store.sql, [merchantId], (tx) => sweepParked(store, tx, keys, decide));
+    const expired = new Date(store.clock.now().getTime() - HELD_TEXT_MS);
+    await transaction(store.sql, [merchantId], async (tx) => {
+      await tx`with old as (update held_answer set state = 'expired', closed_at = clock_timestamp() where merchant_id = ${merchantId} and state = 'held' and created_at < ${expired} returning id)
+        delete from outbox o using old where o.held_id = old.id and o.state = 'held' and not exists (select 1 from send_attempt a where a.outbox_id = o.id)`;
+      await tx`delete from event_key where merchant_id = ${merchantId} and seen_at < clock_timestamp() - interval '30 days'`;
+      await tx`delete from api_idempotency where merchant_id = ${merchantId} and created_at < clock_timestamp() - interval '7 days'`;
+    });
+  }
+}
+
+/** The business clock was moved, or a restriction was lifted: every waiting row is weighed again now. */
+export async function reweighDeferred(store: Store): Promise<number> {
+  let count = 0;
+  for (const merchantId of await store.merchants.all())
+    count += await transaction(store.sql, [merchantId], async (tx) => {
+      const rows = await tx<
+        { id: OutboxId }[]
+      >`select id from outbox where merchant_id = ${merchantId} and state = 'deferred' order by id`;
+      for (const row of rows) await makeDue(tx, row.id, 0);
+      return rows.length;
+    });
+  if (count > 0) store.nudge("sender");
+  return count;
+}

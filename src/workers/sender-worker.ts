@@ -1,0 +1,137 @@
+import type { PhoneId } from "../domain/ids.ts";
+import type { Logger } from "../logger.ts";
+import { deliver } from "../pipeline.ts";
+import type { DueRow, Ports, SenderLease, SendSource } from "../ports.ts";
+import { Loop } from "./loop.ts";
+
+type Held = {
+  lease: SenderLease;
+  deadline: number;
+  tokens: number;
+  filledAt: number;
+  busy: Set<string>;
+  idleSince: number;
+};
+
+const POLL_MS = 50;
+const LEASE_MS = 6000;
+const BEAT_MS = 2000;
+/** A POST must not start in the lease's last second: another holder may already be on its way. */
+const MARGIN_MS = 1000;
+const IN_FLIGHT = 48;
+/** Meta counts inbound and outbound together; what we send ourselves stays under this share of the number's throughput. */
+const SHARE = 0.75;
+
+/**
+ * The one sender of each phone number: holds its lease, takes due rows, posts within the number's throughput. A new
+ * holder starts with an empty bucket, so two holders in a row never burst together.
+ */
+export class SenderWorker {
+  readonly #ports: Ports;
+  readonly #source: SendSource;
+  readonly #logger: Logger;
+  readonly #held = new Map<PhoneId, Held>();
+  readonly #loop: Loop;
+  #heart: NodeJS.Timeout | undefined;
+  #isStopping = false;
+
+  constructor(ports: Ports, source: SendSource, logger: Logger) {
+    this.#ports = ports;
+    this.#source = source;
+    this.#logger = logger;
+    this.#loop = new Loop(
+      () => this.#step(),
+      POLL_MS,
+      (err) => logger.error({ err }, "sender failed"),
+    );
+  }
+
+  start(): void {
+    this.#heart = setInterval(() => void this.#beat(), BEAT_MS);
+    this.#loop.start();
+  }
+
+  nudge(): void {
+    this.#loop.nudge();
+  }
+
+  async stop(graceMs = 5000): Promise<void> {
+    this.#isStopping = true;
+    await this.#loop.stop();
+    const deadline = Date.now() + graceMs;
+    while ([...this.#held.values()].some((held) => held.busy.size > 0) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    clearInterval(this.#heart);
+    await this.#source.release([...this.#held.values()].map((held) => held.lease));
+  }
+
+  async #step(): Promise<boolean> {
+    const fresh = await this.#source.claimSenders(8);
+    const now = performance.now();
+    for (const lease of fresh)
+      this.#held.set(lease.phoneId, {
+        lease,
+        deadline: now + LEASE_MS,
+        tokens: 0,
+        filledAt: now,
+        busy: new Set(),
+        idleSince: now,
+      });
+    let isMore = false;
+    for (const held of this.#held.values()) isMore = (await this.#pump(held)) || isMore;
+    return isMore;
+  }
+
+  async #pump(held: Held): Promise<boolean> {
+    const free = Math.min(IN_FLIGHT - held.busy.size, this.#fill(held));
+    if (free <= 0 || this.#isStopping) return false;
+    const rows = await this.#source.dueRows(held.lease.phoneId, free + held.busy.size);
+    let started = 0;
+    for (const row of rows) {
+      if (held.busy.has(row.outboxId) || started >= free) continue;
+      if (performance.now() > held.deadline - MARGIN_MS) break;
+      started++;
+      held.tokens--;
+      held.busy.add(row.outboxId);
+      void this.#deliver(held, row);
+    }
+    if (started > 0) held.idleSince = performance.now();
+    return false;
+  }
+
+  async #deliver(held: Held, row: DueRow): Promise<void> {
+    try {
+      if ((await deliver(this.#ports, row)) === "not-now") held.tokens++;
+    } catch (err) {
+      // The row stays as it was, or `sending` until its deadline; the due index brings it back.
+      this.#logger.error({ err, outbox: row.outboxId }, "delivery failed");
+    } finally {
+      held.busy.delete(row.outboxId);
+      this.#loop.nudge();
+    }
+  }
+
+  /** Whole messages the bucket allows now; holds at most one second's worth. */
+  #fill(held: Held): number {
+    const now = performance.now();
+    const rate = held.lease.mps * SHARE;
+    held.tokens = Math.min(rate, held.tokens + ((now - held.filledAt) / 1000) * rate);
+    held.filledAt = now;
+    return Math.floor(held.tokens + 1);
+  }
+
+  async #beat(): Promise<void> {
+    const held = [...this.#held.values()];
+    if (held.length === 0) return;
+    try {
+      const started = performance.now();
+      const kept = await this.#source.extend(held.map(({ lease }) => lease));
+      for (const entry of held) {
+        if (kept.has(entry.lease.phoneId)) entry.deadline = started + LEASE_MS;
+        else this.#held.delete(entry.lease.phoneId);
+      }
+    } catch (err) {
+      this.#logger.warn({ err }, "sender heartbeat failed");
+    }
+  }
+}
