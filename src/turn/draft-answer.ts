@@ -113,20 +113,18 @@ function answerLines(
   const spoken = discloses
     ? { ...draft, text: `${say(ports, facts, "disclosure", language)}\n\n${draft.text}` }
     : draft;
-  return ports.render
-    .messages(spoken)
-    .map((content, part) =>
-      compose(facts, {
-        content,
-        reason: "agent-answered",
-        dedupeKey: `answer:${last?.id ?? facts.turnId}:${part}`,
-        author: "agent",
-        verdict,
-        part,
-        replyTo: last?.id,
-        discloses: discloses && part === 0,
-      }),
-    );
+  return ports.render.messages(spoken).map((content, part) =>
+    compose(facts, {
+      content,
+      reason: "agent-answered",
+      dedupeKey: `answer:${last?.id ?? facts.turnId}:${part}`,
+      author: "agent",
+      verdict,
+      part,
+      replyTo: last?.id,
+      discloses: discloses && part === 0,
+    }),
+  );
 }
 
 function requestFor(facts: TurnFacts, asked: readonly Spoken[], language: string): AgentRequest {

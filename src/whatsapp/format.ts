@@ -89,7 +89,7 @@ function inline(tokens: Token[] | undefined): string {
           return /^<br/i.test(token.text) ? "\n" : token.text.replace(/<[^>]+>/g, "");
         case "escape":
         case "text":
-          return "tokens" in token && token.tokens ? inline(token.tokens) : unescape(token.text);
+          return "tokens" in token && token.tokens ? inline(token.tokens) : decodeEntities(token.text);
         default:
           return "raw" in token ? token.raw : "";
       }
@@ -101,7 +101,7 @@ function strip(text: string, mark: string): string {
   return text.replaceAll(mark, "");
 }
 
-function unescape(text: string): string {
+function decodeEntities(text: string): string {
   return text.replace(
     /&(amp|lt|gt|quot|#39);/g,
     (_, name: string) => ({ amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" })[name]!,
