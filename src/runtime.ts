@@ -114,12 +114,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const turns = new TurnWorker(ports, mailbox, logger, { concurrency: options.concurrency ?? 64 });
     const sender = new SenderWorker(ports, createSenders(store), logger);
     const chores = new Loop(
-      async () => (await upkeepOnce(store, recordStatus), false),
+      () => upkeepOnce(store, recordStatus).then(() => false),
       UPKEEP_MS,
       (err) => logger.error({ err }, "upkeep failed"),
     );
     const templates = new Loop(
-      async () => (await syncTemplates(), false),
+      () => syncTemplates().then(() => false),
       TEMPLATE_SYNC_MS,
       (err) => logger.warn({ err }, "template sync failed"),
     );

@@ -36,7 +36,11 @@ describe("kill -9 at any line loses no reply, doubles none, keeps the order", ()
     for (const when of MOMENTS)
       it(`${when} ${port}`, { timeout: 60_000 }, async () => {
         const world = await start();
-        const child = await startChild(world.scratch, world.sim, world.port, { port, when, nth: port === "mailbox.commitCommands" ? 1 : 4 });
+        const child = await startChild(world.scratch, world.sim, world.port, {
+          port,
+          when,
+          nth: port === "mailbox.commitCommands" ? 1 : 4,
+        });
         open.push(async () => child.process.kill("SIGKILL"));
         const asked = await writeMessages(world);
         await child.died;

@@ -8,7 +8,10 @@ import { ProhibitedLexicon } from "./prohibited.ts";
 const MAX_LENGTH = 20_000;
 
 /** The local tier behind the verdict port: intents and the prohibited lexicon, no model, no network. */
-export function createGuard(): GuardPort & { intentsVersion: string } {
+export function createGuard(): GuardPort & {
+  intentsVersion: string;
+  checkNow: (text: string, direction: "inbound" | "outbound") => Verdict;
+} {
   const intents = new IntentMatcher();
   const lexicon = new ProhibitedLexicon();
   return {
@@ -16,6 +19,7 @@ export function createGuard(): GuardPort & { intentsVersion: string } {
     intents: (text, context) => intents.match(text, context),
     isPossibleCommand: (text) => intents.isPossibleCommand(text),
     language: detectLanguage,
+    checkNow: (text, direction) => judge(lexicon, text, direction),
     check: async (text, direction) => judge(lexicon, text, direction),
   };
 }

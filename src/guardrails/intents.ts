@@ -179,7 +179,7 @@ function candidates(context: MatchContext): Set<string> {
 }
 
 function keyOf(text: string, isEmoji: boolean): string {
-  return isEmoji ? text.replace(/[\s\uFE0F!.]/gu, "") : join(tokens(normalise(text)));
+  return isEmoji ? text.replace(/\s|\uFE0F|[!.]/gu, "") : join(tokens(normalise(text)));
 }
 
 function join(words: readonly string[]): string {

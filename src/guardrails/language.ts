@@ -1,4 +1,6 @@
 import { francAll } from "franc";
+import { functionWords } from "./function-words.ts";
+import { normalise, tokens } from "./normalise.ts";
 
 const SCRIPTS: [RegExp, (text: string) => string | undefined][] = [
   [/\p{sc=Hebrew}/gu, () => "he"],
@@ -39,14 +41,24 @@ export function detectLanguage(text: string, hints: readonly string[]): string |
   const latinHints = hints.filter((tag) =>
     Object.values(LATIN).some((known) => known.split("-")[0] === tag.split("-")[0]),
   );
+  const counted = functionWords(tokens(normalise(text)));
+  const leaders = counted.filter(([, count]) => count === counted[0]![1]).map(([tag]) => tag);
+  if (leaders.length > 0 && (counted[0]![1] >= 2 || letters < MIN_LETTERS)) {
+    const known = latinHints.find((tag) => leaders.some((leader) => leader.split("-")[0] === tag.split("-")[0]));
+    if (known) return known;
+    if (leaders.length === 1 && counted[0]![1] >= 2) return leaders[0];
+  }
   if (letters < MIN_LETTERS) return undefined;
   const ranked = francAll(text, { only: Object.keys(LATIN), minLength: 3 }).filter(([code]) => code !== "und");
   const [first, second] = ranked;
   if (!first) return undefined;
-  const close = ranked.filter(([, score]) => score > first[1] - 0.08).map(([code]) => LATIN[code]!);
-  const hinted = latinHints.find((tag) => close.some((known) => known.split("-")[0] === tag.split("-")[0]));
+  // The prior weighs more the shorter the text: n-grams of one short line point anywhere.
+  const margin = letters < 40 ? 0.35 : letters < 100 ? 0.15 : 0.05;
+  const isNear = (tag: string) =>
+    ranked.some(([code, score]) => LATIN[code]!.split("-")[0] === tag.split("-")[0] && score > first[1] - margin);
+  const hinted = latinHints.find(isNear);
   if (hinted) return hinted;
-  return second && first[1] - second[1] < 0.02 && letters < 40 ? undefined : LATIN[first[0]];
+  return second && first[1] - second[1] < 0.05 && letters < 60 ? undefined : LATIN[first[0]];
 }
 
 function hintOf(hints: readonly string[], among: readonly string[]): string | undefined {

@@ -1,4 +1,5 @@
 const IGNORABLE =
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are meant, none combines with its neighbour
   /[\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0]/gu;
 /** Hebrew niqqud and cantillation, Arabic tashkeel and tatweel. Other marks carry meaning (Vietnamese tones, Indic vowels) and stay. */
 const OPTIONAL_MARKS =

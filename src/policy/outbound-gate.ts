@@ -122,12 +122,13 @@ function isBusinessInitiated(message: Outbound): boolean {
 
 function merchantAndNumber(message: Outbound, { merchant, number, now }: OutboundFacts): No | undefined {
   const isConfirmation = message.purpose === "opt-out-confirmation";
-  if (number.isTokenBroken) return { type: "block", reason: "token-broken" };
+  // Waits for a working token; a reply whose window closes meanwhile becomes a held answer.
+  if (number.isTokenBroken) return { type: "defer", until: new Date(now.getTime() + 60_000), reason: "token-broken" };
   if (merchant.isSuspended && !isConfirmation) return { type: "block", reason: "merchant-suspended" };
-  if (isPending(number.repliesBlockedUntil, now)) return { type: "block", reason: "replies-restricted" };
+  if (isPending(number.repliesBlockedUntil, now)) return pause("replies-restricted", number.repliesBlockedUntil!, now);
   if (isPending(number.pausedUntil, now)) return pause("number-paused", number.pausedUntil!, now);
   if (isBusinessInitiated(message) && isPending(number.templatesBlockedUntil, now))
-    return { type: "block", reason: "templates-restricted" };
+    return pause("templates-restricted", number.templatesBlockedUntil!, now);
   return undefined;
 }
 

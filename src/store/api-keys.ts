@@ -62,3 +62,17 @@ export async function authenticate(store: Store, header: string | undefined): Pr
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
+
+/** Keys of a merchant, without secrets. */
+export async function listApiKeys(
+  store: Store,
+  merchantId: MerchantId,
+): Promise<{ id: string; name: string; scopes: string; state: string }[]> {
+  return transaction(
+    store.sql,
+    [merchantId],
+    (tx) =>
+      tx<{ id: string; name: string; scopes: string; state: string }[]>`
+        select id, name, array_to_string(scopes, ' ') as scopes, case when revoked_at is null then 'active' else 'revoked' end as state from api_key where merchant_id = ${merchantId} order by created_at`,
+  );
+}

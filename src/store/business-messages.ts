@@ -79,7 +79,7 @@ async function write(
   const { merchantId, content, phoneId, conversationId, contactId } = message;
   const [keys, merchant] = await Promise.all([store.keyring.of(merchantId), store.merchants.get(merchantId)]);
   const subject = { merchantId, phoneId, contactId, conversationId, config: merchant.config, keys, now };
-  const purpose = await purposeOf(tx, merchantId, phoneId, content);
+  const purpose = await purposeOf(tx, phoneId, content);
   const { facts } = await gatherOutbound(tx, subject, { content, purpose });
   const outbound = { content, purpose, author: message.author, verdict: message.verdict, isAlwaysAnswered: false };
   const decision = decideOutbound(outbound, facts);
@@ -130,7 +130,7 @@ function detailOf(decision: GateDecision): { detail?: string; until?: string } {
 }
 
 /** A template's purpose is its category as of now, whatever the caller calls it; an unknown template is weighed as marketing. */
-async function purposeOf(tx: Tx, merchantId: MerchantId, phoneId: PhoneId, content: Content): Promise<Purpose> {
+async function purposeOf(tx: Tx, phoneId: PhoneId, content: Content): Promise<Purpose> {
   if (content.type !== "template") return "reply";
   const [row] = await tx<
     { category: string }[]

@@ -139,7 +139,7 @@ async function applyNumbers(tx: Tx, merchantId: MerchantId, config: MerchantConf
   const keep: string[] = [];
   for (const waba of config.wabas) {
     await tx`insert into waba (merchant_id, waba_id, portfolio_id) values (${merchantId}, ${waba.id}, ${config.portfolio})
-      on conflict (merchant_id, waba_id) do update set portfolio_id = excluded.portfolio_id`;
+      on conflict (merchant_id, waba_id) do update set portfolio_id = excluded.portfolio_id, token_broken_at = null`;
     keep.push(await claimRoute(tx, "waba", waba.id, merchantId, null));
     for (const number of waba.numbers) {
       const [row] = await tx<{ id: PhoneId }[]>`

@@ -54,7 +54,7 @@ function answerFixed(
   verdict: Verdict | undefined,
 ): TurnEffects {
   const said = "said" in act ? batch.find((one) => one.id === act.said.id) : batch.at(-1);
-  const language = languageFor(ports, facts, said ? [said] : batch, said?.intents[0]?.language);
+  const language = languageFor(ports, facts, said ? [said] : batch, said?.intents[0]);
   const key = said?.id ?? facts.turnId;
   const effects = noEffects();
   if (!facts.outbound.chat.isHumanHeld || fixed.isAlwaysAnswered)

@@ -22,7 +22,7 @@ export function answerCommands(
   };
   for (const command of commands) {
     const said = batch.find((one) => one.id === command.said.id)!;
-    const language = languageFor(ports, facts, [said], "language" in command ? command.language : undefined);
+    const language = languageFor(ports, facts, [said], said.intents[0]);
     switch (command.type) {
       case "opt-out":
         optOut(ports, facts, effects, command, said, language, stopped);

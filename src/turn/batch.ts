@@ -56,13 +56,24 @@ export function inboundFacts(facts: TurnFacts): InboundFacts {
   };
 }
 
-/** The language to answer in: the words' own, else the person's last one, else the merchant's first. */
-export function languageFor(ports: Ports, facts: TurnFacts, said: readonly Spoken[], matched?: string): string {
-  const text = said.map((one) => one.text).join("\n");
+/**
+ * The language to answer in: that of the phrase that was recognised, else the words' own, else the person's last one, else
+ * the merchant's first. A keyword that many languages share (STOP, START) says nothing about its writer.
+ */
+export function languageFor(
+  ports: Ports,
+  facts: TurnFacts,
+  said: readonly Spoken[],
+  match?: { language?: string | undefined; rule: string },
+): string {
   const hints = languageHints(facts);
-  const isShared = matched === undefined || matched === "und" || matched === "en";
+  const text = said.map((one) => one.text).join("\n");
+  const isTelling =
+    match?.language !== undefined &&
+    match.language !== "und" &&
+    (match.rule.includes(":phrase:") || !/^[\x00-\x7F]+$/.test(text));
   return (
-    (isShared ? undefined : matched) ??
+    (isTelling ? match.language : undefined) ??
     (text ? ports.guard.language(text, hints) : undefined) ??
     facts.contact.language ??
     facts.merchant.config.languages[0]!

@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { withStore } from "../context.ts";
+import { examine, type Finding } from "../doctor.ts";
+
+const MARK = { ok: "ok  ", warn: "warn", bad: "BAD " };
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("what works and what to do about what does not; exit 1 when something is bad")
+    .action(async () => {
+      let findings: Finding[];
+      try {
+        findings = await withStore((context) => examine(context));
+      } catch (err) {
+        findings = [{ level: "bad", what: "start", say: err instanceof Error ? err.message : String(err) }];
+      }
+      for (const finding of findings) console.log(`${MARK[finding.level]}  ${finding.what}: ${finding.say}`);
+      if (findings.some((finding) => finding.level === "bad")) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,47 @@
+import { Command } from "commander";
+import { EsekError } from "../errors.ts";
+import { safeError } from "../logger.ts";
+import { apikeyCommand } from "./commands/apikey.ts";
+import { consentCommand } from "./commands/consent.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { guardCommand } from "./commands/guard.ts";
+import { keysCommand } from "./commands/keys.ts";
+import { merchantCommand } from "./commands/merchant.ts";
+import { migrateCommand } from "./commands/migrate.ts";
+import { outboxCommand } from "./commands/outbox.ts";
+import { replayCommand } from "./commands/replay.ts";
+import { simulateCommand } from "./commands/simulate.ts";
+
+if (Number(process.versions.node.split(".")[0]) < 24) {
+  console.error(
+    `esek needs Node 24; this is ${process.version}. Run it through npm: npm run esek -- ${process.argv.slice(2).join(" ")}`,
+  );
+  process.exit(2);
+}
+
+const program = new Command("esek")
+  .description("Runs an AI agent on WhatsApp without breaking a promise.")
+  .showHelpAfterError();
+for (const command of [
+  migrateCommand,
+  doctorCommand,
+  merchantCommand,
+  simulateCommand,
+  explainCommand,
+  outboxCommand,
+  replayCommand,
+  consentCommand,
+  apikeyCommand,
+  keysCommand,
+  guardCommand,
+])
+  program.addCommand(command());
+
+try {
+  await program.parseAsync();
+} catch (err) {
+  if (err instanceof EsekError) console.error(`esek: ${err.message}`);
+  else console.error(`esek: failed: ${JSON.stringify(safeError(err))}`);
+  process.exitCode = 1;
+}
