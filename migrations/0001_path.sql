@@ -48,6 +48,7 @@ create table mailbox (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
 create index mailbox_due on mailbox (kind, due_at) where due_at < 'infinity';
 create index mailbox_contact on mailbox (contact_id) where contact_id is not null;
+create index mailbox_sender on mailbox (phone_id) where kind = 'sender';
 
 create table outbox_due (
   outbox_id uuid primary key,
@@ -61,6 +62,7 @@ create table outbox_due (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
 create index outbox_due_send on outbox_due (phone_id, send_at);
 create index outbox_due_lane on outbox_due (lane, lane_seq) where lane is not null;
+create index outbox_due_contact on outbox_due (contact_id);
 
 -- Merchants and their numbers.
 
@@ -250,6 +252,7 @@ create table outbox (
   held_id uuid,
   discloses boolean not null default false,
   tries int not null default 0,
+  errors int not null default 0,
   resent boolean not null default false,
   send_at timestamptz not null,
   expires_at timestamptz,
@@ -260,6 +263,10 @@ create table outbox (
 create index outbox_conversation on outbox (conversation_id, created_at);
 create index outbox_contact_sent on outbox (contact_id, sent_at) where sent_at is not null;
 create index outbox_state on outbox (merchant_id, state) where state in ('queued', 'deferred', 'sending', 'unknown', 'held');
+create index outbox_open_contact on outbox (contact_id) where state in ('queued', 'deferred', 'sending', 'unknown', 'held');
+create index outbox_contact on outbox (contact_id);
+create index outbox_turn on outbox (turn_id) where turn_id is not null;
+create index outbox_held on outbox (held_id) where held_id is not null;
 
 create table send_attempt (
   id uuid primary key,
@@ -403,6 +410,7 @@ create table api_idempotency (
   created_at timestamptz not null default clock_timestamp(),
   primary key (merchant_id, key_hash)
 );
+create index api_idempotency_age on api_idempotency (created_at);
 
 -- Forced row-level security on everything that belongs to a merchant.
 
@@ -424,3 +432,4 @@ grant select, insert, update, delete on all tables in schema public to esek_app;
 -- The consent ledger is append-only, the history of decisions only counts repeats.
 revoke update, delete on consent_event, consent_key from esek_app;
 revoke delete on decision from esek_app;
+revoke insert, update, delete on schema_migration from esek_app;

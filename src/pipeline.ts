@@ -7,10 +7,22 @@ import type { StatusEvent } from "./domain/event.ts";
 import { newId, type OutboxId } from "./domain/ids.ts";
 import { type Attempt, onNews, type StatusEffect } from "./policy/delivery.ts";
 import { behaviourOf } from "./policy/event-behaviour.ts";
-import { commandsOf, decideInbound } from "./policy/inbound.ts";
+import { commandsOf, decideInbound, type InboundAct, textOfContent } from "./policy/inbound.ts";
 import { outboundGate } from "./policy/outbound-gate.ts";
 import { planSending } from "./policy/sending.ts";
-import type { Claim, DueRow, Incoming, Kept, Ports, RowFacts, SendingPlan, TurnEffects, TurnFacts } from "./ports.ts";
+import { onHeldTap } from "./policy/template-fallback.ts";
+import type {
+  Claim,
+  DueRow,
+  Incoming,
+  Kept,
+  Ports,
+  RowFacts,
+  SendingPlan,
+  SendOutcome,
+  TurnEffects,
+  TurnFacts,
+} from "./ports.ts";
 import { answerAct } from "./turn/answer-act.ts";
 import { answerCommands } from "./turn/answer-commands.ts";
 import { inboundFacts, leftToAnswer, readBatch } from "./turn/batch.ts";
@@ -34,10 +46,7 @@ export async function receive(ports: Ports, body: Uint8Array, signature: string 
   }
   const incoming = parsed.events.map((event): Incoming => {
     const behaviour = behaviourOf(event);
-    const text =
-      event.kind === "message" && event.content.type === "text" && behaviour.due !== "never"
-        ? event.content.text
-        : undefined;
+    const text = event.kind === "message" && behaviour.seq ? textOfContent(event.content) : undefined;
     return { event, behaviour, isCommand: text !== undefined && ports.guard.isPossibleCommand(text) };
   });
   return { status: 200, kept: await ports.inbox.keep(incoming, receivedAt, recordStatus) };
@@ -68,13 +77,20 @@ export async function takeTurn(ports: Ports, claim: Claim, signal: AbortSignal):
     .filter(Boolean)
     .join("\n");
   const verdict = text ? await ports.guard.check(text, "inbound") : undefined;
-  const act = decideInbound(batch, commands, verdict, inboundFacts(facts));
+  const act = withHeldAnswer(decideInbound(batch, commands, verdict, inboundFacts(facts)), facts);
   const isAgentsTurn = act.type === "agent" && !facts.outbound.chat.isHumanHeld;
   const effects = isAgentsTurn
     ? await draftAnswer(ports, facts, leftToAnswer(batch, commands), signal)
     : answerAct(ports, facts, batch, act, verdict);
   if (effects === "overtaken") return ports.mailbox.release(claim);
   return ports.mailbox.commitTurn(claim, facts, effects);
+}
+
+/** A tap on "your answer is ready" releases what is held while it is fresh; later the agent answers the old question anew. */
+function withHeldAnswer(act: InboundAct, facts: TurnFacts) {
+  if (act.type !== "held-answer") return act;
+  const isFresh = facts.held !== undefined && onHeldTap(facts.held, facts.now, facts.merchant.version) === "release";
+  return isFresh ? { type: "held-answer" as const, held: facts.held! } : { type: "agent" as const };
 }
 
 /** A batch that failed too often leaves the queue: the customer gets a sentence and a person's address, the merchant a notice. */
@@ -84,6 +100,9 @@ export async function buryTurn(ports: Ports, claim: Claim): Promise<TurnResult> 
   return ports.mailbox.bury(claim, facts, effects);
 }
 
+/** Between mark and POST lie milliseconds; after this long the lease may be somebody else's. */
+const STALE_MS = 4000;
+
 // 3. deliver: outbox -> Graph API --------------------------------------------------------------------------------
 
 /**
@@ -92,9 +111,14 @@ export async function buryTurn(ports: Ports, claim: Claim): Promise<TurnResult> 
  * the attempt id settles it within 90 s, else a free-form reply goes once more and a template never.
  */
 export async function deliver(ports: Ports, row: DueRow): Promise<"posted" | "not-now"> {
+  const markedAt = performance.now();
   const marked = await ports.outbox.markSending(row, weighAtTheDoor);
   if (marked.type !== "sending") return "not-now";
-  const outcome = await ports.graph.send(marked.cleared, marked);
+  // A process that stood still since the mark must not post: somebody else may have taken over meanwhile.
+  const isStale = ports.clock.now() >= marked.cleared.validUntil || performance.now() - markedAt > STALE_MS;
+  const outcome: SendOutcome = isStale
+    ? { type: "not-sent", code: "stale" }
+    : await ports.graph.send(marked.cleared, marked);
   await ports.outbox.recordOutcome(marked, outcome, (attempt, now) => {
     switch (outcome.type) {
       case "accepted":

@@ -1,4 +1,4 @@
-import type { ConsentAct, ConsentSource, SuppressionScope } from "./domain/consent.ts";
+import type { ConsentAct, ConsentEvent, ConsentSource, SuppressionScope } from "./domain/consent.ts";
 import type { Author, Content, Draft, Purpose, Usage } from "./domain/draft.ts";
 import type { AccountEvent, MessageContent, StatusEvent, TemplateEvent, WebhookEvent } from "./domain/event.ts";
 import type {
@@ -114,6 +114,10 @@ export type TurnFacts = {
   events: TurnEvent[];
   history: HistoryEntry[];
   lastBusinessInitiated: { purpose: Purpose; at: Date } | undefined;
+  /** The newest message to this person was a marketing template: a weak stop word then means a stop. */
+  isLastSentMarketing: boolean;
+  /** Every consent line of the person at this WABA. */
+  ledger: readonly ConsentEvent[];
   lastOptions: readonly string[];
   isAnswerLaterAsked: boolean;
   held: HeldAnswer | undefined;
@@ -169,6 +173,8 @@ export type TurnEffects = {
   language?: string;
   closeHeld?: { id: string; state: "released" | "superseded" };
   dataRequest?: { sourceKey: string };
+  /** The batch itself is a dead letter: its events leave the conversation's history. */
+  isDead?: boolean;
 };
 
 export type CommitResult = "committed" | "superseded" | "lost";
@@ -184,6 +190,8 @@ export type MailboxPort = {
   /** Gives the conversation back after a failure, with back-off; from the fifth failure the batch is a dead letter. */
   fail: (claim: Claim, errorCode: string) => Promise<"backed-off" | "dead">;
   bury: (claim: Claim, facts: TurnFacts, effects: TurnEffects) => Promise<CommitResult>;
+  /** The last resort for a batch that cannot even be read: out of the queue, and the merchant is told. */
+  buryUnread: (claim: Claim) => Promise<void>;
 };
 
 // deliver
@@ -222,7 +230,6 @@ export type Marked =
       recipient: Recipient;
       phoneNumberId: string;
       merchantId: MerchantId;
-      replyTo?: Wamid;
     }
   | { type: "not-now"; reason: OutboxReason | "gone" };
 
@@ -236,6 +243,8 @@ export type SendOutcome =
   | { type: "unknown"; code: string };
 
 export type OutboxPort = {
+  /** Called when a delivery threw: the row comes back later, and is given up with a notice after enough tries. */
+  setAside: (row: DueRow) => Promise<void>;
   markSending: (row: DueRow, decide: (facts: RowFacts) => SendingPlan) => Promise<Marked>;
   recordOutcome: (
     marked: Extract<Marked, { type: "sending" }>,

@@ -43,7 +43,7 @@ function messagesFor(prompt: Prompt, request: AgentRequest): ChatMessage[] {
 
 function asDraft(text: string): Draft {
   const trimmed = text.trim();
-  if (/^\[\[hand-?off\]\]/i.test(trimmed)) return { type: "hand-off" };
-  if (/^\[\[end\]\]$/i.test(trimmed)) return { type: "end" };
-  return { type: "answer", text: trimmed };
+  if (/\[\[hand-?off\]\]/i.test(trimmed)) return { type: "hand-off" };
+  const words = trimmed.replace(/\[\[end\]\]/gi, "").trim();
+  return words === "" ? { type: "end" } : { type: "answer", text: words };
 }

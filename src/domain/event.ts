@@ -87,7 +87,7 @@ export type PreferenceEvent = Base & {
 export type EchoEvent = Base & { kind: "echo"; wamid: Wamid; to: Person; content: MessageContent };
 
 /** Control moved between Meta's agent, a person and us. */
-export type HandoverEvent = Base & { kind: "handover"; with: Person };
+export type HandoverEvent = Base & { kind: "handover"; with: Person; newOwner: string | undefined };
 
 /** A copy of what happens while Meta's own agent holds the chat: context, never answered. */
 export type StandbyEvent = Base & { kind: "standby"; of: "message" | "echo" | "status"; with: Person };

@@ -3,6 +3,7 @@ import type { GuardPort } from "../ports.ts";
 import { IntentMatcher } from "./intents.ts";
 import { detectLanguage } from "./language.ts";
 import { ProhibitedLexicon } from "./prohibited.ts";
+import { PromotionCheck } from "./promotion.ts";
 
 /** Longer than any WhatsApp text; what is cut off was not checked, so such a text is undetermined. */
 const MAX_LENGTH = 20_000;
@@ -14,18 +15,24 @@ export function createGuard(): GuardPort & {
 } {
   const intents = new IntentMatcher();
   const lexicon = new ProhibitedLexicon();
+  const promotion = new PromotionCheck();
   return {
     intentsVersion: intents.version,
     intents: (text, context) => intents.match(text, context),
     isPossibleCommand: (text) => intents.isPossibleCommand(text),
     language: detectLanguage,
-    checkNow: (text, direction) => judge(lexicon, text, direction),
-    check: async (text, direction) => judge(lexicon, text, direction),
+    checkNow: (text, direction) => judge(lexicon, promotion, text, direction),
+    check: async (text, direction) => judge(lexicon, promotion, text, direction),
   };
 }
 
 /** A check that crashes is undetermined, and undetermined is never sent. */
-function judge(lexicon: ProhibitedLexicon, text: string, direction: "inbound" | "outbound"): Verdict {
+function judge(
+  lexicon: ProhibitedLexicon,
+  promotion: PromotionCheck,
+  text: string,
+  direction: "inbound" | "outbound",
+): Verdict {
   if (text.length > MAX_LENGTH) return undetermined("too-long", lexicon.version);
   try {
     const content = lexicon.check(text, direction);
@@ -34,7 +41,7 @@ function judge(lexicon: ProhibitedLexicon, text: string, direction: "inbound" | 
       category: content.category,
       score: content.score,
       rule: content.rule ?? "lexicon",
-      checks: [content],
+      checks: direction === "outbound" ? [content, promotion.check(text)] : [content],
       coverage: "partial",
       version: lexicon.version,
     };

@@ -46,7 +46,7 @@ export class IntentMatcher {
   /** What a text asks for, commands first, strongest first within each; empty = none. */
   match(text: string, context: MatchContext): IntentMatch[] {
     const normal = normalise(text);
-    const words = tokens(normal);
+    const words = withoutRepeats(tokens(normal));
     const plain = words.filter((word) => !COURTESY.has(word));
     const found = [...this.#matchKeyword(text, words, plain, context), ...this.#matchPhrases(words, plain)];
     const best = new Map<Intent, IntentMatch>();
@@ -81,7 +81,9 @@ export class IntentMatcher {
     const negatives = this.#negatives.find(words);
     const matches: IntentMatch[] = [];
     for (const sequence of words.length === plain.length ? [words] : [words, plain]) {
-      for (const { row, start, length } of this.#phrases.find(sequence)) {
+      const found = this.#phrases.find(sequence);
+      for (const { row, start, length } of found) {
+        if (isInsideLonger(found, row, start, length)) continue;
         if (sequence.length - length > MAX_AROUND && row.intent !== "crisis") continue;
         if (row.intent === "opt_out" && isNegated(sequence, start)) continue;
         if (
@@ -109,6 +111,22 @@ export class IntentMatcher {
   }
 }
 
+/** "am I talking to a person" asks what we are; "talking to a person" inside it does not ask for one. */
+function isInsideLonger(
+  found: readonly { row: Row; start: number; length: number }[],
+  row: Row,
+  start: number,
+  length: number,
+): boolean {
+  return found.some(
+    (other) =>
+      other.row.intent !== row.intent &&
+      other.length > length &&
+      other.start <= start &&
+      other.start + other.length >= start + length,
+  );
+}
+
 /** Higher score, then the wider stop; a word that many languages share is taken in the person's own, or in none. */
 function isBetter(match: IntentMatch, known: IntentMatch, context: MatchContext): boolean {
   if (match.score !== known.score) return match.score > known.score;
@@ -117,9 +135,12 @@ function isBetter(match: IntentMatch, known: IntentMatch, context: MatchContext)
 }
 
 function languageRank(match: IntentMatch, context: MatchContext): number {
-  const index = context.languages.findIndex((tag) => tag.split("-")[0] === match.language?.split("-")[0]);
+  const own = match.language?.split("-")[0] ?? "und";
+  const index = context.languages.findIndex((tag) => tag.split("-")[0] === own);
   if (index >= 0) return index;
-  return match.language === "und" ? 50 : 100;
+  const local = (COUNTRY_LANGUAGES[context.country ?? ""] ?? []).indexOf(own);
+  if (local >= 0) return 20 + local;
+  return own === "und" ? 50 : 100;
 }
 
 const PRIORITY: Intent[] = [
@@ -178,6 +199,11 @@ function candidates(context: MatchContext): Set<string> {
   ]);
 }
 
+/** "STOP STOP STOP!!" is one STOP. */
+function withoutRepeats(words: readonly string[]): string[] {
+  return words.filter((word, index) => word !== words[index - 1] || isUnspaced(word) || /^\p{N}+$/u.test(word));
+}
+
 function keyOf(text: string, isEmoji: boolean): string {
   return isEmoji ? text.replace(/\s|\uFE0F|[!.]/gu, "") : join(tokens(normalise(text)));
 }
@@ -187,7 +213,8 @@ function join(words: readonly string[]): string {
 }
 
 function loadRows(): Row[] {
-  const all = new Set(readTsv("opt-out/scope-all.tsv").map((row) => keyOf(row.text!, false)));
+  const scopes = readTsv("opt-out/scope-all.tsv");
+  const all = new Set(scopes.map((row) => keyOf(row.text!, false)));
   const optOut = languagesIn("opt-out").flatMap((language) =>
     readTsv(`opt-out/${language}.tsv`).map((row) =>
       asRow(
@@ -202,15 +229,22 @@ function loadRows(): Row[] {
       ),
     ),
   );
-  const extra = readTsv("opt-out/scope-all.tsv").map((row) =>
-    asRow({ language: row.language!, intent: "opt_out", kind: "phrase", text: row.text!, note: "" }, all),
-  );
+  // "STOP ALL" stops everything only when it is the whole message: "does it stop all leaks?" is a question.
+  const extra = scopes
+    .filter((row) => !/^stop ?all$/i.test(row.text!))
+    .map((row) =>
+      asRow({ language: row.language!, intent: "opt_out", kind: "phrase", text: row.text!, note: "" }, all),
+    );
+  const phrases = readTsv("opt-out/phrases.tsv").map((row) => ({
+    ...asRow({ language: row.language!, intent: "opt_out", kind: row.kind!, text: row.text!, note: "" }, all),
+    scope: row.scope === "all" ? ("all" as const) : ("marketing" as const),
+  }));
   const others = ["intents/intents.tsv", "intents/crisis.tsv"].flatMap((file) =>
     readTsv(file).map((row) =>
       asRow({ language: row.language!, intent: row.intent!, kind: row.kind!, text: row.text!, note: row.note! }, all),
     ),
   );
-  return [...optOut, ...extra, ...others];
+  return [...optOut, ...extra, ...phrases, ...others];
 }
 
 function asRow(

@@ -1,4 +1,5 @@
 import type { CheckResult } from "../domain/verdict.ts";
+import { detectLanguage } from "./language.ts";
 import { normalise, tokens } from "./normalise.ts";
 import { languagesIn, readTsv } from "./rows.ts";
 import { type Found, TokenIndex } from "./token-index.ts";
@@ -44,7 +45,7 @@ export class ProhibitedLexicon {
 
   check(text: string, direction: "inbound" | "outbound"): CheckResult {
     const words = tokens(normalise(text));
-    const found = this.#index.find(joinSpaced(words));
+    const found = this.#index.find(joinSpaced(words)).filter(isSpoken(text, this.languages));
     const terms = found.filter(
       ({ row }) => row.kind === "term" && (row.direction === undefined || row.direction === direction),
     );
@@ -64,6 +65,13 @@ export class ProhibitedLexicon {
     const framed = open.find((term) => frames.some((frame) => !overlaps(frame, term)));
     return framed ? flagged(framed.row) : clear();
   }
+}
+
+/** Rows of the message's own language and of English; of all languages where it cannot be told. */
+function isSpoken(text: string, known: readonly string[]): (found: Found<Row>) => boolean {
+  const language = detectLanguage(text, [])?.split("-")[0];
+  if (!language || !known.includes(language)) return () => true;
+  return ({ row }) => row.language === language || row.language === "en";
 }
 
 /** Distress is answered with care whatever else the message says. */

@@ -31,8 +31,10 @@ export function standing(ledger: readonly ConsentEvent[]): Standing {
     if (event.act === "opt-out") {
       if (isMeta) isStoppedAtMeta = true;
       else stopped = event.scope === "marketing" && stopped !== "all" ? "marketing" : "all";
-      if (event.scope === "marketing") marketing = false;
-      else marketing = utility = false;
+      if (!isMeta) {
+        marketing = false;
+        if (event.scope !== "marketing") utility = false;
+      }
     } else if (event.act === "opt-in" || event.act === "pending-opt-in") {
       const isLift = event.act === "opt-in" && LIFTS.includes(event.source);
       if (isMeta) isStoppedAtMeta = false;
@@ -63,7 +65,12 @@ export function standing(ledger: readonly ConsentEvent[]): Standing {
 
 /** The question whether to stop is open, so marketing is held: asked, and neither answered nor overtaken by 24 h. */
 export function isAskOpen(ledger: readonly ConsentEvent[], now: Date): boolean {
-  const last = inOrder(ledger.filter((event) => event.act !== "pending-opt-in")).at(-1);
+  const closes = (event: ConsentEvent) =>
+    event.act === "ask" ||
+    event.act === "ask-answered" ||
+    event.act === "opt-out" ||
+    (event.act === "opt-in" && LIFTS.includes(event.source));
+  const last = inOrder(ledger.filter(closes)).at(-1);
   return last?.act === "ask" && now.getTime() - last.at.getTime() < 24 * 3_600_000;
 }
 

@@ -77,15 +77,16 @@ export function onNews(attempt: Attempt, news: News, now: Date): StatusEffect {
       return attempt.state === "sending"
         ? { ...refused(attempt, news.code, news.at, now), attempt: { state: "rejected", errorCode: news.code } }
         : nothing();
-    case "not-sent":
-      return attempt.state === "sending"
-        ? {
-            attempt: { state: "rejected" },
-            row: retryRow(attempt, { type: "retry", afterMs: 500, factor: 2, tries: 12 }, now),
-            facts: [],
-            notices: [],
-          }
-        : nothing();
+    case "not-sent": {
+      if (attempt.state !== "sending") return nothing();
+      const row = retryRow(attempt, { type: "retry", afterMs: 500, factor: 2, tries: 12 }, now);
+      return {
+        attempt: { state: "rejected" },
+        row,
+        facts: [],
+        notices: row.state === "failed" ? [{ kind: "send-failed" }] : [],
+      };
+    }
     case "unknown":
       return attempt.state === "sending"
         ? {
@@ -113,12 +114,11 @@ function onStatus(attempt: Attempt, news: Extract<News, { type: "status" }>, now
   return { ...refused(attempt, code, news.at, now), attempt: change };
 }
 
-/** Meta has it. When the row was resent meanwhile, this one was the first of two. */
+/** Meta has it. A resend that has not left yet is called off; one that has left was the second of two, and is counted. */
 function arrived(attempt: Attempt, change: NonNullable<StatusEffect["attempt"]>): StatusEffect {
-  const wasResent =
-    !attempt.isLatest || (attempt.state === "unknown" && attempt.row.isResent && attempt.row.state !== "unknown");
-  if (wasResent) return { attempt: { ...change, isDuplicate: attempt.state === "unknown" }, facts: [], notices: [] };
-  const isSettled = attempt.row.state === "accepted" || attempt.row.state === "failed";
+  if (!attempt.isLatest)
+    return { attempt: { ...change, isDuplicate: attempt.state === "unknown" }, facts: [], notices: [] };
+  const isSettled = attempt.row.state === "accepted" || (attempt.row.state === "failed" && attempt.state !== "unknown");
   return {
     attempt: change,
     ...(isSettled ? {} : { row: { state: "accepted", reason: "accepted" } }),

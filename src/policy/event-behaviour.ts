@@ -39,8 +39,14 @@ export const MESSAGE_BEHAVIOUR: Record<MessageType, Behaviour> = {
 /** The behaviour of any event; everything that is not a one-to-one message only ever fences, never wakes. */
 export function behaviourOf(event: WebhookEvent): Behaviour {
   if (event.kind === "message") return event.groupId ? NOTED : MESSAGE_BEHAVIOUR[event.content.type];
-  if (event.kind === "echo" || event.kind === "handover") return CHANGED;
+  if (event.kind === "echo") return CHANGED;
+  if (event.kind === "handover") return isHandedToUs(event.newOwner) ? NOTED : CHANGED;
   if (event.kind === "preference") return { seq: true, fence: true, due: "now", window: false };
   if (event.kind === "call" && event.opensWindow) return { ...NOTED, window: true };
   return NOTED;
+}
+
+/** Control that comes to our app takes nothing out of the agent's hands. */
+export function isHandedToUs(newOwner: string | undefined): boolean {
+  return newOwner === "primary" || newOwner === "app" || newOwner === "partner" || newOwner === "business_app_api";
 }

@@ -74,6 +74,7 @@ export type InboundAct =
   | { type: "undetermined"; said: Said }
   | { type: "cannot-read"; said: Said }
   | { type: "held-answer"; said: Said }
+  | { type: "unanswered"; said: Said }
   | { type: "agent" }
   | { type: "nothing" };
 
@@ -88,25 +89,39 @@ const OLD_MS = 30 * 24 * 3_600_000;
 
 /**
  * Commands of a batch, in the order of the messages' own time, then seq: opt-out, the question whether to, opt-in,
- * hand-off. Buttons count by our payload, or as a quick reply to a marketing template whose payload or text is an
- * opt-out keyword; list titles and product names never do. Events older than 30 days act only if they are opt-outs.
+ * hand-off. Each is read in the light of those before it. Buttons count by our payload, or as a quick reply to a marketing
+ * template whose payload or text is an opt-out keyword; list titles and product names never do. Events older than
+ * 30 days act only if they are opt-outs.
  */
 export function commandsOf(batch: readonly Said[], facts: InboundFacts): Command[] {
-  return inTimeOrder(batch)
-    .flatMap((said) => commandOf(said, facts) ?? [])
-    .filter((command) => command.type === "opt-out" || !isOld(command.said, facts.now));
+  const commands: Command[] = [];
+  let canLift =
+    facts.standing.marketing.isSuppressed || facts.standing.utility.isSuppressed || facts.standing.hasPendingOptIn;
+  for (const said of inTimeOrder(batch)) {
+    const command = commandOf(said, facts, canLift);
+    if (!command || (command.type !== "opt-out" && isOld(said, facts.now))) continue;
+    commands.push(command);
+    if (command.type === "opt-out") canLift = true;
+    if (command.type === "opt-in" && command.source === "keyword") canLift = false;
+  }
+  return commands;
 }
 
-/** What else the batch asks: first the one that cannot wait, then the next; the agent only when nothing else applies. */
+/**
+ * What else the batch asks: first the one that cannot wait, then the next; the agent only when nothing else applies.
+ * Crisis, help, bot query and data request are heard in every message, also beside a command. After a stop of
+ * everything a question is not answered but left to the merchant.
+ */
 export function decideInbound(
   batch: readonly Said[],
   commands: readonly Command[],
   verdict: Verdict | undefined,
   facts: InboundFacts,
 ): InboundAct {
-  const rest = inTimeOrder(batch).filter((said) => isLeftToAnswer(said, commands) && !isOld(said, facts.now));
-  const first = (intent: Intent) => rest.find((said) => said.intents.some((match) => match.intent === intent));
-  const tap = rest.find((said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD);
+  const spoken = inTimeOrder(batch).filter(
+    (said) => said.preference === undefined && isSpeech(said.content) && !isOld(said, facts.now),
+  );
+  const first = (intent: Intent) => spoken.find((said) => said.intents.some((match) => match.intent === intent));
   const crisis = first("crisis");
   if (crisis) return { type: "crisis", said: crisis };
   const help = first("help");
@@ -115,7 +130,10 @@ export function decideInbound(
   if (bot) return { type: "bot-query", said: bot };
   const data = first("data_request");
   if (data) return { type: "data-request", said: data };
+  const rest = spoken.filter((said) => isLeftToAnswer(said, commands));
   if (rest.length === 0) return { type: "nothing" };
+  if (commands.some((command) => command.type === "opt-out" && command.scope === "all"))
+    return { type: "unanswered", said: rest.at(-1)! };
   if (verdict?.verdict === "flagged")
     return {
       type: verdict.category === "self_harm" ? "crisis" : "prohibited",
@@ -123,6 +141,7 @@ export function decideInbound(
       category: verdict.category,
     };
   if (verdict?.verdict === "undetermined") return { type: "undetermined", said: rest.at(-1)! };
+  const tap = rest.find((said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD);
   if (tap && rest.every((said) => said === tap || textOfContent(said.content) === undefined))
     return { type: "held-answer", said: tap };
   const readable = rest.filter((said) => textOfContent(said.content) !== undefined);
@@ -150,7 +169,7 @@ function scopeOf(match: IntentMatch | undefined, facts: InboundFacts): Suppressi
   return facts.isUs || facts.lastBusinessInitiatedUtility ? "all" : "marketing";
 }
 
-function commandOf(said: Said, facts: InboundFacts): Command | undefined {
+function commandOf(said: Said, facts: InboundFacts, canLift: boolean): Command | undefined {
   if (said.preference !== undefined) return preferenceCommand(said);
   const payload = payloadOf(said.content);
   if (payload === ASK_STOP_PAYLOAD) return optOut(said, "button", "esek-button", facts, undefined);
@@ -161,23 +180,24 @@ function commandOf(said: Said, facts: InboundFacts): Command | undefined {
   const match = (intent: Intent) => said.intents.find((found) => found.intent === intent);
   const stop = match("opt_out");
   const isTemplateTap = said.content.type === "button";
-  const isOtherTap = said.content.type === "button-reply" || said.content.type === "list-reply";
-  if (isOtherTap) return undefined;
-  if (stop && (!isTemplateTap || (said.repliesTo !== "utility" && stop.isWhole)))
+  if (said.content.type === "button-reply" || said.content.type === "list-reply") return undefined;
+  if (stop && (!isTemplateTap || isStopTap(said, stop)))
     return optOut(said, isTemplateTap ? "button" : "keyword", stop.rule, facts, stop);
-  if (isTemplateTap) return undefined;
   const ask = match("ask");
-  if (ask) return { type: "ask", said, rule: ask.rule, language: ask.language };
+  if (ask && isTemplateTap && said.repliesTo === "marketing") return optOut(said, "button", ask.rule, facts, ask);
+  if (ask && !isTemplateTap) return { type: "ask", said, rule: ask.rule, language: ask.language };
   const start = match("opt_in");
-  if (start) {
-    const isLift =
-      facts.standing.marketing.isSuppressed || facts.standing.utility.isSuppressed || facts.standing.hasPendingOptIn;
-    return isLift
+  if (start && !isTemplateTap)
+    return canLift
       ? { type: "opt-in", said, source: "keyword", rule: start.rule, language: start.language, isAnswered: true }
       : undefined;
-  }
   const handoff = match("handoff");
   return handoff ? { type: "hand-off", said, rule: handoff.rule } : undefined;
+}
+
+/** Under a marketing template any opt-out keyword counts; where Meta did not say which template it was, a plain one does. */
+function isStopTap(said: Said, match: IntentMatch): boolean {
+  return match.isWhole && (said.repliesTo === "marketing" || (said.repliesTo === undefined && match.score >= 1));
 }
 
 function optOut(

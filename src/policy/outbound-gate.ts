@@ -17,6 +17,8 @@ export type Outbound = {
   verdict: Verdict;
   /** STOP, crisis, help and bot-query answers pass while a person has the chat. */
   isAlwaysAnswered: boolean;
+  /** For a confirmation: the scope of the stop it confirms. */
+  confirms?: "marketing" | "all";
 };
 
 /** What the gate weighs. `undefined` means "not so" only where it says so; what could not be known is its own value. */
@@ -37,8 +39,8 @@ export type OutboundFacts = {
     place: Place;
     isCountryBlocked: boolean;
   };
-  /** When a confirmation of the same stop was already given within 24 h. */
-  confirmedAt: Date | undefined;
+  /** When a stop of each scope was last confirmed, since it was last lifted. */
+  confirmed: { marketing?: Date; all?: Date };
   template: TemplateFacts | undefined;
   portfolio: { limit: number | undefined; used: number; isCounted: boolean; nextFreeAt: Date | undefined };
   marketing: { sentAt: readonly Date[]; caps: Caps; merchantWindow: { from: string; to: string } | undefined };
@@ -145,12 +147,10 @@ function humanHasChat(message: Outbound, { chat }: OutboundFacts): No | undefine
 }
 
 /** Scope x purpose. Answers in the window pass (without promotion), a code the person just asked for passes always. */
-function suppression(message: Outbound, { recipient, confirmedAt, now }: OutboundFacts): No | undefined {
+function suppression(message: Outbound, { recipient, confirmed, now }: OutboundFacts): No | undefined {
   const { standing } = recipient;
   if (message.purpose === "opt-out-confirmation")
-    return confirmedAt && now.getTime() - confirmedAt.getTime() < 24 * 3_600_000
-      ? { type: "block", reason: "confirmation-repeated" }
-      : undefined;
+    return isConfirmed(message, confirmed, now) ? { type: "block", reason: "confirmation-repeated" } : undefined;
   if (message.purpose === "marketing" && standing.marketing.isSuppressed)
     return { type: "block", reason: "suppressed-marketing" };
   if (message.purpose === "marketing" && recipient.isAskOpen)
@@ -159,6 +159,12 @@ function suppression(message: Outbound, { recipient, confirmedAt, now }: Outboun
     return { type: "block", reason: "suppressed-all" };
   if (recipient.isUnreachable && message.purpose !== "reply") return { type: "block", reason: "recipient-unreachable" };
   return undefined;
+}
+
+/** Once per change of suppression: a wider stop is confirmed again, the same or a narrower one is not within 24 h. */
+function isConfirmed(message: Outbound, confirmed: OutboundFacts["confirmed"], now: Date): boolean {
+  const times = message.confirms === "all" ? [confirmed.all] : [confirmed.marketing, confirmed.all];
+  return times.some((at) => at !== undefined && now.getTime() - at.getTime() < 24 * 3_600_000);
 }
 
 function content({ verdict, purpose }: Outbound, { recipient }: OutboundFacts): No | undefined {

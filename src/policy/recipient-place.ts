@@ -22,7 +22,8 @@ export function recipientPlace(person: { waId?: string; bsuid?: string; zone?: s
   const byNumber = person.waId ? countryOfNumber(person.waId) : undefined;
   const byBsuid = person.bsuid ? person.bsuid.slice(0, 2) : undefined;
   const country = person.country ?? byNumber ?? byBsuid;
-  const isUs = byNumber === "US" || byBsuid === "US" || person.country === "US";
+  const isUnknownNanp = person.waId?.startsWith("1") === true && byNumber === undefined;
+  const isUs = byNumber === "US" || byBsuid === "US" || person.country === "US" || isUnknownNanp;
   if (person.zone) return { country, isUs, zones: [person.zone] };
   if (person.waId) return { country, isUs, zones: zonesOfNumber(person.waId) };
   return { country, isUs, zones: (country && COUNTRY_ZONES[country]) || [] };

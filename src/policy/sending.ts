@@ -32,7 +32,7 @@ function holdOrGiveUp(facts: RowFacts): SendingPlan {
   const opened = facts.outbound.chat.window.openedAt ?? facts.outbound.now;
   const zone = facts.outbound.recipient.place.zones[0] ?? "UTC";
   const fallback = templateFallback(facts.fallback, {
-    topic: facts.topic.slice(0, TOPIC_LIMIT) || "…",
+    topic: oneLine(facts.topic),
     date: localTime(zone, opened).date,
   });
   if (fallback.type === "hold") return { type: "hold", template: fallback.template, reason: "held-answer" };
@@ -52,4 +52,20 @@ function noticeOf(facts: RowFacts, reason: string, detail: string | undefined) {
     dedupeKey: `blocked:${facts.outboxId}`,
     detail: { outbox: facts.outboxId, reason, ...(detail ? { detail } : {}) },
   };
+}
+
+/** A template variable takes no line breaks and no runs of spaces (Meta 132012), and is cut between characters, never inside one. */
+function oneLine(topic: string): string {
+  const flat = topic.replace(/\s+/g, " ").trim();
+  const characters = [...new Intl.Segmenter("und", { granularity: "grapheme" }).segment(flat)].map(
+    ({ segment }) => segment,
+  );
+  return (
+    (characters.length > TOPIC_LIMIT
+      ? `${characters
+          .slice(0, TOPIC_LIMIT - 1)
+          .join("")
+          .trimEnd()}…`
+      : flat) || "…"
+  );
 }

@@ -1,4 +1,4 @@
-import type { TemplateSend } from "../domain/draft.ts";
+import type { TemplateButton, TemplateSend } from "../domain/draft.ts";
 import type { Template, TemplateComponent } from "../domain/template.ts";
 import type { Refusal } from "./reasons.ts";
 
@@ -33,6 +33,10 @@ export function checkTemplate(send: TemplateSend, facts: TemplateFacts): Templat
 }
 
 function missingVariables(send: TemplateSend, components: readonly TemplateComponent[]): string | undefined {
+  const has = (type: string) => components.some((component) => component.type.toUpperCase() === type);
+  if ((send.header ?? []).length > 0 && !has("HEADER")) return "it has no header, but one was given";
+  if ((send.buttons ?? []).length > 0 && !has("BUTTONS")) return "it has no buttons, but values for some were given";
+  if ((send.cards ?? []).length > 0 && !has("CAROUSEL")) return "it is no carousel, but cards were given";
   for (const component of components) {
     const problem = componentProblem(send, component);
     if (problem) return problem;
@@ -53,22 +57,58 @@ function componentProblem(send: TemplateSend, component: TemplateComponent): str
     case "BODY":
       return countProblem("body", variables(component.text), send.body ?? []);
     case "BUTTONS":
-      for (const [index, button] of (component.buttons ?? []).entries()) {
-        const isDynamic = button.type.toUpperCase() === "URL" && /\{\{.+?\}\}/.test(button.url ?? "");
-        const isCode = ["COPY_CODE", "OTP"].includes(button.type.toUpperCase());
-        if ((isDynamic || isCode) && !(send.buttons ?? []).some((given) => given.index === index))
-          return `button ${index} wants its value`;
+      return buttonsProblem(send.buttons ?? [], component.buttons ?? []);
+    case "CAROUSEL": {
+      const cards = component.cards ?? [];
+      if ((send.cards ?? []).length !== cards.length)
+        return `the carousel wants ${cards.length} cards, got ${(send.cards ?? []).length}`;
+      for (const [index, card] of cards.entries()) {
+        const given = send.cards![index]!;
+        const problem = missingVariables(
+          {
+            name: send.name,
+            language: send.language,
+            header: given.header ? [given.header] : undefined,
+            body: given.body,
+            buttons: given.buttons,
+          },
+          card.components,
+        );
+        if (problem) return `card ${index}: ${problem}`;
       }
       return undefined;
-    case "CAROUSEL":
-      return (send.cards ?? []).length === (component.cards ?? []).length
-        ? undefined
-        : `the carousel wants ${(component.cards ?? []).length} cards, got ${(send.cards ?? []).length}`;
+    }
     case "LIMITED_TIME_OFFER":
       return send.limitedTimeOfferMs === undefined ? "the offer wants its expiry time" : undefined;
     default:
       return undefined;
   }
+}
+
+type Defined = { type: string; text?: string; url?: string };
+
+/** Every dynamic button needs its value, and every value its button of that kind. */
+function buttonsProblem(given: readonly TemplateButton[], defined: readonly Defined[]): string | undefined {
+  const kinds: Record<TemplateButton["type"], string[]> = {
+    "quick-reply": ["QUICK_REPLY"],
+    url: ["URL", "OTP"],
+    "copy-code": ["COPY_CODE"],
+    flow: ["FLOW"],
+    catalog: ["CATALOG", "MPM", "SPM"],
+  };
+  for (const value of given) {
+    const button = defined[value.index];
+    if (!button) return `there is no button ${value.index}`;
+    if (!kinds[value.type].includes(button.type.toUpperCase()))
+      return `button ${value.index} is a ${button.type.toLowerCase()}, got a value for ${value.type}`;
+  }
+  for (const [index, button] of defined.entries()) {
+    const isDynamic = button.type.toUpperCase() === "URL" && /\{\{.+?\}\}/.test(button.url ?? "");
+    const isCode = ["COPY_CODE", "OTP"].includes(button.type.toUpperCase());
+    if ((isDynamic || isCode) && !given.some((value) => value.index === index))
+      return `button ${index} wants its value`;
+  }
+  return undefined;
 }
 
 function countProblem(
@@ -78,6 +118,8 @@ function countProblem(
 ): string | undefined {
   if (given.some((parameter) => parameter.type === "text" && !parameter.text?.trim()))
     return `a ${where} variable is empty`;
+  if (given.some((parameter) => /[\n\t]| {5,}/.test(parameter.text ?? "")))
+    return `a ${where} variable has a line break, a tab or a run of spaces`;
   const isNamed = wanted.some((name) => !/^\d+$/.test(name));
   if (isNamed) {
     const absent = wanted.filter((name) => !given.some((parameter) => parameter.name === name));

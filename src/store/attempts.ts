@@ -30,13 +30,17 @@ export type AttemptRow = {
 
 /** Attempts with their outbox rows, locked in lock order: outbox, then attempt. */
 export async function lockAttempts(tx: Tx, ids: readonly AttemptId[]): Promise<AttemptRow[]> {
-  await tx`select id from outbox where id in (select outbox_id from send_attempt where id = any(${[...ids]})) order by id for update`;
-  await tx`select id from send_attempt where id = any(${[...ids]}) order by id for update`;
-  return tx<AttemptRow[]>`
+  // Three statements in one round trip: each sees what was committed while the one before it waited.
+  const [, , rows] = await Promise.all([
+    tx`select id from outbox where id in (select outbox_id from send_attempt where id = any(${[...ids]})) order by id for update`,
+    tx`select id from send_attempt where id = any(${[...ids]}) order by id for update`,
+    tx<AttemptRow[]>`
     select a.id, a.merchant_id as "merchantId", a.outbox_id as "outboxId", o.contact_id as "contactId", o.conversation_id as "conversationId", a.phone_id as "phoneId", a.number, a.state,
       a.status_rank as "statusRank", o.state as "rowState", o.purpose, o.author, o.template_name is not null as "hasTemplate", o.tries, o.resent,
       (select max(number) from send_attempt l where l.outbox_id = o.id) as latest, p.waba_id as "wabaId"
-    from send_attempt a join outbox o on o.id = a.outbox_id join phone p on p.id = a.phone_id where a.id = any(${[...ids]})`;
+    from send_attempt a join outbox o on o.id = a.outbox_id join phone p on p.id = a.phone_id where a.id = any(${[...ids]})`,
+  ]);
+  return rows;
 }
 
 /** What only a failure needs to know: who the recipient is, and whether they wrote again. */
@@ -105,7 +109,7 @@ export async function applyEffect(
   if (change) {
     await tx`update outbox set state = ${change.state}, state_reason = ${change.reason}, resent = resent or ${change.isResend ?? false} where id = ${row.outboxId}`;
     // A disclosure counts once its message has a wamid and did not fail.
-    if (change.state === "failed")
+    if (change.state !== "accepted" && change.state !== "sending" && change.state !== "unknown")
       await tx`update contact set disclosed_at = null where id = ${row.contactId} and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
     if (change.state === "accepted" || change.state === "failed") await settle(tx, row.outboxId, change.state);
     else await makeDue(tx, row.outboxId, change.sendAt ? change.sendAt.getTime() - now.getTime() : 0);
@@ -167,7 +171,7 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
           },
         ],
       );
-      await cancelQueued(tx, row.merchantId, row.contactId, "marketing", "opted-out");
+      await cancelQueued(tx, row, "marketing", "opted-out");
       await raiseNotice(
         tx,
         row.merchantId,
@@ -200,23 +204,23 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
   }
 }
 
-/** Takes what is waiting out of the outbox: promotions, everything the business starts, or the agent's own answers. */
+/** Takes what is waiting for a person at a WABA out of the outbox: promotions, everything the business starts, or the agent's own answers. */
 export async function cancelQueued(
   tx: Tx,
-  merchantId: MerchantId,
-  contactId: ContactId,
+  who: { merchantId: MerchantId; contactId: ContactId; wabaId: string },
   scope: "marketing" | "all" | "agent",
   reason: string,
 ): Promise<number> {
   const which =
     scope === "marketing"
-      ? tx`o.purpose = 'marketing'`
+      ? tx`purpose = 'marketing'`
       : scope === "all"
-        ? tx`(o.purpose in ('marketing', 'utility') or o.author = 'agent')`
-        : tx`o.author = 'agent'`;
-  const rows = await tx`with gone as (
-      update outbox o set state = 'canceled', state_reason = ${reason}
-      where o.id in (select id from outbox where merchant_id = ${merchantId} and contact_id = ${contactId} and state in ('queued', 'deferred', 'held') order by id for update) and ${which} returning o.id)
+        ? tx`(purpose in ('marketing', 'utility') or author = 'agent')`
+        : tx`author = 'agent'`;
+  const rows = await tx`
+    with waiting as (select id from outbox where merchant_id = ${who.merchantId} and contact_id = ${who.contactId} and state in ('queued', 'deferred', 'held') and ${which}
+        and phone_id in (select id from phone where waba_id = ${who.wabaId}) order by id for update),
+      gone as (update outbox o set state = 'canceled', state_reason = ${reason} from waiting where o.id = waiting.id returning o.id)
     delete from outbox_due d using gone where d.outbox_id = gone.id returning d.outbox_id`;
   return rows.length;
 }

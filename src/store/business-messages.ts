@@ -16,6 +16,8 @@ import { contentHash } from "./content-hash.ts";
 import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
 import { Identities } from "./identities.ts";
+import type { MerchantKeys } from "./keyring.ts";
+import type { Merchant } from "./merchants.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
 import type { Store } from "./store.ts";
 
@@ -62,7 +64,7 @@ export async function sendBusinessMessage(
     if (claimed.length === 0) return { result: await repeatOf(tx, merchantId, keyHash, bodyHash), isRepeat: true };
     const phoneId = await phoneOf(tx, merchantId, message.phoneNumberId);
     const conversationId = await conversationOf(tx, merchantId, phoneId, contactId!);
-    const result = await write(store, tx, { ...message, phoneId, conversationId, contactId: contactId! }, now);
+    const result = await write(tx, keys, merchant, { ...message, phoneId, conversationId, contactId: contactId! }, now);
     await tx`update api_idempotency set status = 202, response = ${tx.json(result)} where merchant_id = ${merchantId} and key_hash = ${keyHash}`;
     return { result, isRepeat: false };
   });
@@ -71,13 +73,13 @@ export async function sendBusinessMessage(
 }
 
 async function write(
-  store: Store,
   tx: Tx,
+  keys: MerchantKeys,
+  merchant: Merchant,
   message: BusinessMessage & { phoneId: PhoneId; conversationId: ConversationId; contactId: ContactId },
   now: Date,
 ): Promise<Accepted> {
   const { merchantId, content, phoneId, conversationId, contactId } = message;
-  const [keys, merchant] = await Promise.all([store.keyring.of(merchantId), store.merchants.get(merchantId)]);
   const subject = { merchantId, phoneId, contactId, conversationId, config: merchant.config, keys, now };
   const purpose = await purposeOf(tx, phoneId, content);
   const { facts } = await gatherOutbound(tx, subject, { content, purpose });

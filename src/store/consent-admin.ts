@@ -63,7 +63,13 @@ export async function recordConsent(store: Store, merchantId: MerchantId, entry:
         },
       ]);
     if (entry.act === "opt-out") {
-      await cancelQueued(tx, merchantId, contactId!, entry.scope === "marketing" ? "marketing" : "all", "opted-out");
+      for (const waba of merchant.config.wabas)
+        await cancelQueued(
+          tx,
+          { merchantId, contactId: contactId!, wabaId: waba.id },
+          entry.scope === "marketing" ? "marketing" : "all",
+          "opted-out",
+        );
       await tx`update mailbox set last_seq = last_seq + 1, fence_seq = last_seq + 1 where contact_id = ${contactId!} and kind = 'conversation'`;
     }
     return standing(await selectLedger(tx, merchant.config.wabas[0]!.id, contactId!));

@@ -1,5 +1,6 @@
 import type { ConsentEvent } from "../domain/consent.ts";
 import { type ContactId, type MerchantId, newId } from "../domain/ids.ts";
+import { EsekError } from "../errors.ts";
 import type { ConsentLine } from "../ports.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
@@ -23,6 +24,8 @@ export async function appendConsent(
   lines: readonly (ConsentLine & { evidence?: string; actor?: string })[],
 ): Promise<number> {
   let added = 0;
+  if (subject.hashes.length === 0)
+    throw new EsekError("consent/nobody", "A consent line needs a person with at least one identity.");
   for (const line of lines) {
     const id = newId();
     const evidence = line.evidence ? keys.seal("consent_event", "evidence_ct", id, line.evidence) : null;
@@ -30,10 +33,11 @@ export async function appendConsent(
       insert into consent_event (id, merchant_id, waba_id, contact_id, act, scope, source, event_at, source_key, rule, language, actor, evidence_ct)
       values (${id}, ${subject.merchantId}, ${subject.wabaId}, ${subject.contactId}, ${line.act}, ${line.scope}, ${line.source}, ${line.at}, ${line.sourceKey}, ${line.rule ?? null}, ${line.language ?? null}, ${line.actor ?? null}, ${evidence})
       on conflict (merchant_id, waba_id, source_key) do nothing returning id`;
-    if (rows.length === 0) continue;
-    added++;
+    if (rows.length > 0) added++;
+    // Also for a line that stands already: a retaken turn may know the person by another contact since a merge.
     await tx`insert into consent_key (merchant_id, waba_id, id_hash, consent_event_id)
-      select ${subject.merchantId}, ${subject.wabaId}, decode(h, 'hex'), ${id} from unnest(${[...subject.hashes]}::text[]) h on conflict do nothing`;
+      select ${subject.merchantId}, ${subject.wabaId}, decode(h, 'hex'), e.id from unnest(${[...subject.hashes]}::text[]) h, consent_event e
+      where e.merchant_id = ${subject.merchantId} and e.waba_id = ${subject.wabaId} and e.source_key = ${line.sourceKey} on conflict do nothing`;
   }
   return added;
 }

@@ -22,6 +22,10 @@ export type DatabaseOptions = {
 export function connect(options: DatabaseOptions): Sql {
   const connection = {
     application_name: "esek",
+    // A node that stops with a lock in hand must not freeze the others for longer than a lease.
+    idle_in_transaction_session_timeout: 5000,
+    lock_timeout: 10_000,
+    statement_timeout: options.runtimeRole ? 30_000 : 0,
     TimeZone: "UTC",
     ...(options.runtimeRole ? { role: "esek_app" } : {}),
   };
@@ -84,4 +88,9 @@ export function wrapped(err: unknown): unknown {
     .filter((line) => /^\s+at /.test(line))
     .join("\n")}`;
   return safe;
+}
+
+/** Hashes as one `bytea[]` parameter: the driver guesses an array's type from its first element and guesses wrong for bytes. */
+export function byteaArray(hex: readonly string[]): string {
+  return `{${hex.map((value) => `"\\\\x${value}"`).join(",")}}`;
 }

@@ -14,6 +14,7 @@ import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
 type Chat = {
+  rowId: string;
   merchantId: MerchantId;
   conversationId: ConversationId;
   phoneId: PhoneId;
@@ -35,7 +36,7 @@ export async function holdAnswer(tx: Tx, keys: MerchantKeys, chat: Chat, templat
     insert into held_answer (id, merchant_id, conversation_id, turn_id, question_event_ids, state, agent_version, created_at)
     values (${heldId}, ${chat.merchantId}, ${chat.conversationId}, ${chat.turnId}, ${questions.map((row) => row.id)}, 'held', ${chat.config}, ${now})
     on conflict (turn_id) do update set state = 'held' returning id`;
-  await tx`with parts as (update outbox set state = 'held', state_reason = 'held-answer', held_id = ${held!.id} where turn_id = ${chat.turnId} and lane is not null and state in ('queued', 'deferred') returning id)
+  await tx`with parts as (update outbox set state = 'held', state_reason = 'held-answer', held_id = ${held!.id} where (turn_id = ${chat.turnId} or id = ${chat.rowId}) and lane is not null and state in ('queued', 'deferred') returning id)
     delete from outbox_due d using parts where d.outbox_id = parts.id`;
   const id = newId<OutboxId>();
   const json = JSON.stringify(template);

@@ -1,6 +1,7 @@
 import { type ContactId, type MerchantId, newId } from "../domain/ids.ts";
 import { type IdentityKind, identitiesOf, type Person } from "../domain/person.ts";
-import { type Tx, transaction } from "./database.ts";
+import { EsekError } from "../errors.ts";
+import { byteaArray, type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { mergeContacts } from "./merge.ts";
 import type { Store } from "./store.ts";
@@ -8,6 +9,7 @@ import type { Store } from "./store.ts";
 export type Wanted = { merchantId: MerchantId; portfolioId: string; person: Person };
 
 const CACHE_LIMIT = 50_000;
+const MAX_ROUNDS = 8;
 
 /**
  * Who is who. An id maps to one contact; a person known by two ids that led to two contacts makes them one.
@@ -21,15 +23,31 @@ export class Identities {
     this.#store = store;
   }
 
-  /** A contact per person, made where there was none: a short idempotent transaction of its own, before events are kept. */
+  /**
+   * A contact per person, made where there was none: a short idempotent transaction of its own, before events are kept.
+   * After a merge everybody is looked up again: nothing that was read before it counts. Throws
+   * `EsekError("identity/unstable")` when it does not settle; the POST is then delivered again.
+   */
   async resolve(wanted: readonly Wanted[]): Promise<ContactId[]> {
-    const missing = wanted.filter((want) => this.#cached(want) === undefined);
-    for (const merchantId of new Set(missing.map((want) => want.merchantId)))
-      await this.#resolveMerchant(
-        merchantId,
-        missing.filter((want) => want.merchantId === merchantId),
-      );
-    return wanted.map((want) => this.#cached(want)!);
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      const found = new Map<Wanted, ContactId>();
+      for (const want of wanted) {
+        const known = this.#cached(want);
+        if (known) found.set(want, known);
+      }
+      const missing = wanted.filter((want) => !found.has(want));
+      let isMerged = false;
+      for (const merchantId of new Set(missing.map((want) => want.merchantId))) {
+        const own = missing.filter((want) => want.merchantId === merchantId);
+        isMerged = (await this.#resolveMerchant(merchantId, own, found)) || isMerged;
+      }
+      if (isMerged) this.forget();
+      else if (wanted.every((want) => found.has(want))) return wanted.map((want) => found.get(want)!);
+    }
+    throw new EsekError(
+      "identity/unstable",
+      "The identities of a batch kept changing while they were read; the batch is tried again.",
+    );
   }
 
   /** After a merge anywhere: what we remember may name a contact that is no more. */
@@ -38,37 +56,41 @@ export class Identities {
   }
 
   #cached(want: Wanted): ContactId | undefined {
-    const ids = identitiesOf(want.person).map(({ kind, value }) =>
-      this.#cache.get(`${want.merchantId}|${want.portfolioId}|${kind}|${value}`),
-    );
+    const ids = identitiesOf(want.person).map(({ kind, value }) => this.#cache.get(cacheKey(want, kind, value)));
     return ids.length > 0 && ids.every((id) => id !== undefined && id === ids[0]) ? ids[0] : undefined;
   }
 
-  async #resolveMerchant(merchantId: MerchantId, wanted: Wanted[]): Promise<void> {
+  async #resolveMerchant(merchantId: MerchantId, wanted: Wanted[], found: Map<Wanted, ContactId>): Promise<boolean> {
     const keys = await this.#store.keyring.of(merchantId);
-    const merges: [ContactId, ContactId][] = [];
     const resolved = await transaction(this.#store.sql, [merchantId], (tx) => resolveIn(tx, keys, wanted));
-    for (const { contacts } of resolved) for (const other of contacts.slice(1)) merges.push([contacts[0]!, other]);
-    for (const [a, b] of merges) await mergeContacts(this.#store, merchantId, a, b);
-    if (merges.length > 0) {
-      this.forget();
-      return this.#resolveMerchant(merchantId, wanted);
-    }
+    if (resolved === "merged-meanwhile") return true;
+    let isMerged = false;
     if (this.#cache.size > CACHE_LIMIT) this.#cache.clear();
-    for (const { want, contacts } of resolved)
+    for (const { want, contacts } of resolved) {
+      for (const other of contacts.slice(1)) {
+        await mergeContacts(this.#store, merchantId, contacts[0]!, other, want.person);
+        isMerged = true;
+      }
+      found.set(want, contacts[0]!);
       for (const { kind, value } of identitiesOf(want.person))
-        this.#cache.set(`${merchantId}|${want.portfolioId}|${kind}|${value}`, contacts[0]!);
+        this.#cache.set(cacheKey(want, kind, value), contacts[0]!);
+    }
+    return isMerged;
   }
 }
 
+function cacheKey(want: Wanted, kind: IdentityKind, value: string): string {
+  return `${want.merchantId}|${want.portfolioId}|${kind}|${value}`;
+}
+
 type Identity = { portfolioId: string; hash: string; kind: IdentityKind; contactId: ContactId };
+type Resolved = { want: Wanted; contacts: ContactId[] };
 
 async function resolveIn(
   tx: Tx,
   keys: MerchantKeys,
   wanted: readonly Wanted[],
-): Promise<{ want: Wanted; contacts: ContactId[] }[]> {
-  const merchantId = keys.merchantId;
+): Promise<Resolved[] | "merged-meanwhile"> {
   const hashed = wanted.map((want) => ({
     want,
     ids: identitiesOf(want.person).map(({ kind, value }) => ({
@@ -77,8 +99,9 @@ async function resolveIn(
       hash: hex(keys.blind(`${kind}:${value}`)),
     })),
   }));
+  const portfolios = [...new Set(wanted.map((want) => want.portfolioId))];
   const all = [...new Set(hashed.flatMap(({ ids }) => ids.flatMap((id) => id.hashes)))];
-  const known = await selectIdentities(tx, merchantId, all);
+  const known = await selectIdentities(tx, keys.merchantId, portfolios, all);
   const claimed = new Map(known.map((row) => [`${row.portfolioId}|${row.hash}`, row.contactId]));
   const fresh: Identity[] = [];
   const proposed = new Set<ContactId>();
@@ -94,6 +117,9 @@ async function resolveIn(
       fresh.push({ portfolioId: want.portfolioId, hash: id.hash, kind: id.kind, contactId });
     }
   }
+  // A new id is hung only on a contact that stands: a merge that is under way is waited for, one that is done is seen.
+  if (fresh.length > 0 && (await isAnyMerged(tx, [...new Set(known.map((row) => row.contactId))])))
+    return "merged-meanwhile";
   // Another process may have been faster: the upsert answers with the contact that owns the id now.
   for (const row of await insertIdentities(tx, keys, fresh))
     claimed.set(`${row.portfolioId}|${row.hash}`, row.contactId);
@@ -105,17 +131,26 @@ async function resolveIn(
           .flatMap((id) => id.hashes.map((hash) => claimed.get(`${want.portfolioId}|${hash}`)))
           .filter((id): id is ContactId => id !== undefined),
       ),
-    ],
+    ].sort(),
   }));
   await insertContacts(tx, keys, result, proposed);
+  await learnIds(tx, keys, result, new Set(fresh.map((row) => row.contactId)), proposed);
   return result;
 }
 
-function selectIdentities(tx: Tx, merchantId: string, hashes: string[]): Promise<Identity[]> {
+function selectIdentities(tx: Tx, merchantId: string, portfolios: string[], hashes: string[]): Promise<Identity[]> {
   return tx<
     Identity[]
   >`select portfolio_id as "portfolioId", encode(id_hash, 'hex') as hash, kind, contact_id as "contactId" from contact_identity
-    where merchant_id = ${merchantId} and id_hash = any(select decode(h, 'hex') from unnest(${hashes}::text[]) h)`;
+    where merchant_id = ${merchantId} and portfolio_id = any(${portfolios}) and id_hash = any(${byteaArray(hashes)}::bytea[])`;
+}
+
+async function isAnyMerged(tx: Tx, contacts: ContactId[]): Promise<boolean> {
+  if (contacts.length === 0) return false;
+  const rows = await tx<
+    { isMerged: boolean }[]
+  >`select merged_into is not null as "isMerged" from contact where id = any(${contacts}) order by id for key share`;
+  return rows.some((row) => row.isMerged);
 }
 
 async function insertIdentities(tx: Tx, keys: MerchantKeys, fresh: Identity[]): Promise<Identity[]> {
@@ -129,29 +164,51 @@ async function insertIdentities(tx: Tx, keys: MerchantKeys, fresh: Identity[]): 
     returning portfolio_id as "portfolioId", encode(id_hash, 'hex') as hash, kind, contact_id as "contactId"`;
 }
 
-/** Rows for new people, and the ids or the name that an old one has shown for the first time. */
+/** A row for every new contact that owns an identity, so that a merge finds it. */
 async function insertContacts(
   tx: Tx,
   keys: MerchantKeys,
-  resolved: { want: Wanted; contacts: ContactId[] }[],
+  resolved: readonly Resolved[],
   proposed: Set<ContactId>,
 ): Promise<void> {
-  const seen = new Set<ContactId>();
-  for (const { want, contacts } of resolved) {
-    const id = contacts[0]!;
-    if (seen.has(id)) continue;
-    seen.add(id);
-    const { person } = want;
-    const sealed = (column: string, value: string | undefined) =>
-      value ? keys.seal("contact", column, id, value) : null;
-    const phone = sealed("phone_ct", person.waId);
-    const bsuid = sealed("bsuid_ct", person.bsuid);
-    const name = sealed("name_ct", person.name);
-    if (proposed.has(id))
-      await tx`insert into contact (id, merchant_id, portfolio_id, phone_ct, bsuid_ct, name_ct) values (${id}, ${keys.merchantId}, ${want.portfolioId}, ${phone}, ${bsuid}, ${name}) on conflict (id) do nothing`;
-    else
-      await tx`update contact set phone_ct = coalesce(${phone}, phone_ct), bsuid_ct = coalesce(${bsuid}, bsuid_ct), name_ct = coalesce(${name}, name_ct) where id = ${id}`;
-  }
+  const rows = new Map<ContactId, Wanted>();
+  for (const { want, contacts } of resolved)
+    for (const id of contacts) if (proposed.has(id) && !rows.has(id)) rows.set(id, want);
+  if (rows.size === 0) return;
+  const ids = [...rows.keys()].sort();
+  const sealed = (column: string, pick: (person: Person) => string | undefined) =>
+    ids.map((id) => {
+      const value = pick(rows.get(id)!.person);
+      return value ? keys.seal("contact", column, id, value).toString("base64") : null;
+    });
+  await tx`insert into contact (id, merchant_id, portfolio_id, phone_ct, bsuid_ct, name_ct)
+    select i, ${keys.merchantId}, p, decode(a, 'base64'), decode(b, 'base64'), decode(c, 'base64') from unnest(${ids}::uuid[], ${ids.map((id) => rows.get(id)!.portfolioId)}::text[],
+      ${sealed("phone_ct", (person) => person.waId)}::text[], ${sealed("bsuid_ct", (person) => person.bsuid)}::text[], ${sealed("name_ct", (person) => person.name)}::text[]) as t (i, p, a, b, c)
+    on conflict (id) do nothing`;
+}
+
+/** An old contact that shows an id for the first time keeps it for sending. In id order, as every lock. */
+async function learnIds(
+  tx: Tx,
+  keys: MerchantKeys,
+  resolved: readonly Resolved[],
+  changed: Set<ContactId>,
+  proposed: Set<ContactId>,
+): Promise<void> {
+  const wants = new Map(
+    resolved
+      .filter(({ contacts }) => changed.has(contacts[0]!) && !proposed.has(contacts[0]!))
+      .map(({ want, contacts }) => [contacts[0]!, want]),
+  );
+  for (const id of [...wants.keys()].sort()) await setPersonColumns(tx, keys, id, wants.get(id)!.person);
+}
+
+/** Writes the ids and the name that are known of a person now; what is absent stays as it was. */
+export async function setPersonColumns(tx: Tx, keys: MerchantKeys, id: ContactId, person: Person): Promise<void> {
+  const sealed = (column: string, value: string | undefined) =>
+    value ? keys.seal("contact", column, id, value) : null;
+  await tx`update contact set phone_ct = coalesce(${sealed("phone_ct", person.waId)}, phone_ct), bsuid_ct = coalesce(${sealed("bsuid_ct", person.bsuid)}, bsuid_ct),
+    name_ct = coalesce(${sealed("name_ct", person.name)}, name_ct) where id = ${id}`;
 }
 
 function hex(bytes: Buffer): string {

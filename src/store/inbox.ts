@@ -9,7 +9,7 @@ import { GroupCommit, type Request } from "./ingest.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { type InboxRow, insertInbox, upsertMailboxes } from "./mailbox-write.ts";
 import { mergeContacts } from "./merge.ts";
-import { recordStatuses } from "./statuses.ts";
+import { findStatuses, recordStatuses } from "./statuses.ts";
 import type { Store } from "./store.ts";
 import { applyAccountEvent, applyTemplateEvent } from "./upkeep.ts";
 
@@ -148,6 +148,8 @@ async function writeOnce(
   items: Item[],
   decide: DecideStatus,
 ): Promise<Set<EventId>> {
+  // Before the event keys: dying in between, the redelivered rotation is merged again, not forgotten.
+  await mergeRotated(store, identities, items);
   const inChats = items.filter((item) => item.wanted);
   const contacts = await identities.resolve(inChats.map((item) => item.wanted!));
   for (const [index, item] of inChats.entries()) item.contactId = contacts[index]!;
@@ -156,6 +158,10 @@ async function writeOnce(
   let isJobDue = false;
   const fresh = await transaction(store.sql, merchantIds, async (tx) => {
     const freshItems = await insertKeys(tx, items);
+    const statusItems = freshItems
+      .filter((item) => item.incoming.event.kind === "status")
+      .map((item) => ({ keys: item.keys, event: item.incoming.event as StatusEvent, wabaId: item.wabaId }));
+    const attempts = statusItems.length > 0 ? await findStatuses(tx, statusItems) : new Map();
     const chats = freshItems.filter((item) => item.contactId && item.phoneId);
     const boxes = await upsertMailboxes(
       tx,
@@ -176,14 +182,7 @@ async function writeOnce(
         .filter((item) => item.incoming.event.kind !== "status" || isOdd(item.incoming.event))
         .map((item) => inboxRow(item, boxes.seqOf.get(item.id))),
     );
-    const statuses = freshItems.filter((item) => item.incoming.event.kind === "status");
-    if (statuses.length > 0)
-      await recordStatuses(
-        store,
-        tx,
-        statuses.map((item) => ({ keys: item.keys, event: item.incoming.event as StatusEvent, wabaId: item.wabaId })),
-        decide,
-      );
+    if (statusItems.length > 0) await recordStatuses(store, tx, statusItems, attempts, decide);
     for (const item of freshItems) {
       if (item.incoming.event.kind === "template")
         await applyTemplateEvent(tx, item.merchantId, item.wabaId, item.incoming.event);
@@ -193,7 +192,6 @@ async function writeOnce(
     }
     return freshItems;
   });
-  await mergeRotated(store, identities, fresh);
   if (isTurnDue) store.nudge("turns");
   if (isJobDue) store.nudge("jobs");
   store.nudge("sender");
@@ -252,7 +250,7 @@ async function mergeRotated(store: Store, identities: Identities, items: Item[])
     const people = [current, previous].filter((person) => person.waId || person.bsuid);
     const [first, second] = await identities.resolve(people.map((person) => ({ ...wanted, person })));
     if (!first || !second || first === second) continue;
-    await mergeContacts(store, merchantId, first, second);
+    await mergeContacts(store, merchantId, first, second, current);
     identities.forget();
   }
 }

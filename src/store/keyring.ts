@@ -17,7 +17,14 @@ export type MerchantKeys = {
   blindVersion: number;
 };
 
-type Row = { id: string; purpose: "data" | "blind"; version: number; kekId: string; wrapped: Uint8Array };
+type Row = {
+  id: string;
+  purpose: "data" | "blind";
+  version: number;
+  kekId: string;
+  wrapped: Uint8Array;
+  isSettled: boolean;
+};
 
 const TTL_MS = 5 * 60_000;
 
@@ -48,7 +55,7 @@ export class Keyring {
 
   async #load(merchantId: string): Promise<MerchantKeys> {
     const rows = await transaction(this.#sql, [merchantId], (tx) => selectKeys(tx, merchantId));
-    return unwrapAll(rows, merchantId, this.#provider);
+    return unwrapAll(rows, merchantId, this.#provider, () => this.forget(merchantId));
   }
 
   /** Makes a merchant's first keys; keeps those it has. Runs inside the transaction that creates the merchant. */
@@ -97,10 +104,10 @@ export class Keyring {
 function selectKeys(tx: Tx, merchantId: string): Promise<Row[]> {
   return tx<
     Row[]
-  >`select id, purpose, version, kek_id as "kekId", wrapped from data_key where merchant_id = ${merchantId} order by purpose, version`;
+  >`select id, purpose, version, kek_id as "kekId", wrapped, (version = 1 or created_at < clock_timestamp() - interval '6 minutes') as "isSettled" from data_key where merchant_id = ${merchantId} order by purpose, version`;
 }
 
-function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider): MerchantKeys {
+function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider, onUnknown: () => void): MerchantKeys {
   const keys = rows.map((row) => ({
     purpose: row.purpose,
     key: {
@@ -115,7 +122,8 @@ function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider): Merc
   }));
   const data = keys.filter((entry) => entry.purpose === "data").map((entry) => entry.key);
   const blinds = keys.filter((entry) => entry.purpose === "blind").map((entry) => entry.key);
-  const current = data.at(-1);
+  // A version younger than every cache's life is read but not yet written with, so that no process meets it unprepared.
+  const current = data.findLast((key) => rows.find((row) => row.id === key.id)!.isSettled) ?? data[0];
   const currentBlind = blinds.at(-1);
   if (!current || !currentBlind)
     throw new EsekError(
@@ -129,11 +137,14 @@ function unwrapAll(rows: Row[], merchantId: string, provider: KeyProvider): Merc
     seal: (table, column, rowId, plain) => seal(current, { merchantId, table, column, rowId }, plain),
     open: (table, column, rowId, sealed) => {
       const key = byId.get(sealedWith(sealed));
-      if (!key)
+      if (!key) {
+        // Sealed by a process that has rotated since: the next attempt reads the keys anew.
+        onUnknown();
         throw new EsekError(
           "crypto/unknown-key",
           `A value of ${table}.${column} was sealed with a key that merchant ${merchantId} does not have.`,
         );
+      }
       return open(key, { merchantId, table, column, rowId }, sealed).toString("utf8");
     },
     blind: (value) => blind(currentBlind, value),

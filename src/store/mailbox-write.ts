@@ -58,7 +58,10 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
     on conflict (merchant_id, kind, phone_id, contact_id) do update set
       last_seq = m.last_seq + excluded.last_seq,
       fence_seq = case when excluded.fence_seq > 0 then m.last_seq + excluded.fence_seq else m.fence_seq end,
-      burst_until = case when excluded.burst_until is null then m.burst_until else coalesce(m.burst_until, excluded.burst_until) end,
+      burst_until = case
+        when excluded.burst_until is null and excluded.due_at < 'infinity' then clock_timestamp()
+        when excluded.burst_until is null then m.burst_until
+        else coalesce(m.burst_until, excluded.burst_until) end,
       backoff_until = case when excluded.burst_until is null and excluded.due_at < 'infinity' then null else m.backoff_until end,
       due_at = case
         when excluded.due_at = 'infinity' then m.due_at
@@ -66,7 +69,7 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
         when m.token is null and m.due_at <= clock_timestamp() then m.due_at
         else greatest(least(coalesce(m.burst_until, excluded.burst_until), excluded.due_at), m.backoff_until) end,
       window_at = greatest(m.window_at, excluded.window_at),
-      human_since = coalesce(m.human_since, excluded.human_since)
+      human_since = greatest(m.human_since, excluded.human_since)
     returning id, merchant_id as "merchantId", phone_id as "phoneId", contact_id as "contactId", last_seq::float8 as "lastSeq", (xmax = 0) as "isNew", merged_into is not null as "isMerged"`;
   const byKey = new Map(rows.map((row) => [`${row.merchantId}|${row.phoneId}|${row.contactId}`, row]));
   for (const group of groups) {
@@ -124,8 +127,10 @@ function windowOf(group: Group): string | null {
 }
 
 function humanOf(group: Group): string | null {
-  const taken = group.items.find((item) => item.event.kind === "echo" || item.event.kind === "handover");
-  return taken ? taken.event.at.toISOString() : null;
+  const taken = group.items.filter(
+    (item) => item.behaviour.fence && (item.event.kind === "echo" || item.event.kind === "handover"),
+  );
+  return taken.length > 0 ? new Date(Math.max(...taken.map((item) => item.event.at.getTime()))).toISOString() : null;
 }
 
 export type InboxRow = {

@@ -1,3 +1,4 @@
+import type { ConsentEvent } from "../domain/consent.ts";
 import type { Content, Purpose } from "../domain/draft.ts";
 import type { ContactId, ConversationId, MerchantId, PhoneId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
@@ -36,13 +37,19 @@ export type NumberRow = {
 
 type BoxRow = { windowAt: Date | null; windowClosedAt: Date | null; humanSince: Date | null };
 
-export type Gathered = { facts: OutboundFacts; number: NumberRow; contact: Contact; humanSince: Date | undefined };
+export type Gathered = {
+  facts: OutboundFacts;
+  number: NumberRow;
+  contact: Contact;
+  humanSince: Date | undefined;
+  ledger: ConsentEvent[];
+};
 
 /** Everything the gate weighs about a person and a number, as of now. Under the contact's lock it is the last word. */
 export async function gatherOutbound(
   tx: Tx,
   subject: Subject,
-  message?: { content: Content; purpose: Purpose },
+  message?: { content: Content; purpose: Purpose; outboxId?: string },
 ): Promise<Gathered> {
   const { merchantId, phoneId, contactId, conversationId, config, keys, now } = subject;
   const [[number], [person], [box], wabaLedger] = await Promise.all([
@@ -61,21 +68,22 @@ export async function gatherOutbound(
   const place = recipientPlace(contact);
   const now30 = new Date(now.getTime() - 30 * 86_400_000);
   const isTemplate = message?.content.type === "template";
-  const [template, portfolio, marketingSent, confirmedAt] = await Promise.all([
+  const [template, portfolio, marketingSent, confirmed] = await Promise.all([
     message?.content.type === "template"
       ? templateFacts(tx, merchantId, number!.wabaId, message.content.template)
       : undefined,
     isTemplate
       ? portfolioFacts(tx, merchantId, number!, contactId, now)
       : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
-    message?.purpose === "marketing" ? marketingSentAt(tx, contactId, now30) : [],
-    message?.purpose === "opt-out-confirmation" ? undefined : undefined,
+    message?.purpose === "marketing" ? marketingSentAt(tx, contactId, number!.wabaId, now30, message.outboxId) : [],
+    confirmations(tx, contactId, number!.wabaId, wabaLedger, message?.outboxId),
   ]);
   const human = box?.humanSince ?? undefined;
   return {
     number: number!,
     contact,
     humanSince: human,
+    ledger: wabaLedger,
     facts: {
       now,
       merchant: { isSuspended: number!.suspendedReason !== null },
@@ -96,7 +104,7 @@ export async function gatherOutbound(
         place,
         isCountryBlocked: place.country !== undefined && number!.blockedCountries.includes(place.country),
       },
-      confirmedAt,
+      confirmed,
       template,
       portfolio,
       marketing: { sentAt: marketingSent, caps: config.caps, merchantWindow: config.sendWindow },
@@ -129,6 +137,8 @@ async function portfolioFacts(
   now: Date,
 ): Promise<OutboundFacts["portfolio"]> {
   if (number.messagingLimit === null) return { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined };
+  // Concurrent senders of one portfolio must not each see the last free place.
+  await tx`select pg_advisory_xact_lock(hashtextextended(${`portfolio:${merchantId}:${number.portfolioId}`}, 0))`;
   const since = new Date(now.getTime() - 86_400_000);
   const [row] = await tx<{ used: number; isCounted: boolean; oldest: Date | null }[]>`
     select count(*)::int as used, coalesce(bool_or(contact_id = ${contactId}), false) as "isCounted", min(last_at) as oldest from portfolio_recipient
@@ -141,9 +151,36 @@ async function portfolioFacts(
   };
 }
 
-async function marketingSentAt(tx: Tx, contactId: ContactId, since: Date): Promise<Date[]> {
+/** When marketing left for this person at this WABA; what provably never left does not count, what may have does. */
+async function marketingSentAt(
+  tx: Tx,
+  contactId: ContactId,
+  wabaId: string,
+  since: Date,
+  own: string | undefined,
+): Promise<Date[]> {
   const rows = await tx<
     { at: Date }[]
-  >`select sent_at as at from outbox where contact_id = ${contactId} and sent_at > ${since} and purpose = 'marketing' and state <> 'failed' order by sent_at`;
+  >`select sent_at as at from outbox where contact_id = ${contactId} and sent_at > ${since} and purpose = 'marketing' and id is distinct from ${own ?? null}
+    and (state <> 'failed' or state_reason = 'outcome-unknown') and phone_id in (select id from phone where waba_id = ${wabaId}) order by sent_at`;
   return rows.map((row) => row.at);
+}
+
+/** The last confirmation of each scope since the person last lifted a stop. The scope stands in the row's key. */
+async function confirmations(
+  tx: Tx,
+  contactId: ContactId,
+  wabaId: string,
+  ledger: readonly ConsentEvent[],
+  own: string | undefined,
+): Promise<OutboundFacts["confirmed"]> {
+  if (ledger.length === 0) return {};
+  const lifted = ledger.filter((event) => event.act === "opt-in").map((event) => event.at.getTime());
+  const rows = await tx<{ scope: string; at: Date }[]>`
+    select split_part(dedupe_key, ':', 2) as scope, max(decided) as at from (
+      select o.dedupe_key, (select min(d.decided_at) from decision d where d.outbox_id = o.id) as decided from outbox o
+      where o.contact_id = ${contactId} and o.purpose = 'opt-out-confirmation' and o.state not in ('blocked', 'canceled', 'failed') and o.id is distinct from ${own ?? null}
+        and o.phone_id in (select id from phone where waba_id = ${wabaId})) c where decided is not null group by 1`;
+  const since = Math.max(0, ...lifted);
+  return Object.fromEntries(rows.filter((row) => row.at.getTime() >= since).map((row) => [row.scope, row.at]));
 }

@@ -7,11 +7,11 @@ import {
   newId,
   type OutboxId,
   type PhoneId,
-  type Wamid,
 } from "../domain/ids.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { type Attempt, onNews, type StatusEffect } from "../policy/delivery.ts";
 import { textOfContent } from "../policy/inbound.ts";
+import { isWindowOpen } from "../policy/service-window.ts";
 import type { FallbackFacts } from "../policy/template-fallback.ts";
 import type { DueRow, Marked, OutboxPort, RowFacts, SendingPlan } from "../ports.ts";
 import { applyEffect, asAttempt, failureFacts, lockAttempts, makeDue, settle } from "./attempts.ts";
@@ -29,6 +29,8 @@ export const POST_TIMEOUT_MS = 15_000;
 /** Meta's pair limit: one message every 6 s per person, with a burst of 45 borrowed from the future. */
 const PAIR_INTERVAL_MS = 6000;
 const PAIR_BURST = 45;
+/** Failures of our own (a row that cannot be opened, a lost connection) before a row is given up. */
+const MAX_ERRORS = 8;
 
 type Row = {
   id: OutboxId;
@@ -44,7 +46,7 @@ type Row = {
   content: Uint8Array;
   contentHash: Uint8Array;
   verdict: Verdict;
-  versions: { config: string; isAlwaysAnswered?: boolean };
+  versions: { config: string; isAlwaysAnswered?: boolean; confirms?: "marketing" | "all" };
   tries: number;
   laneSeq: number;
   lane: string | null;
@@ -54,6 +56,7 @@ type Row = {
 
 export function createOutbox(store: Store): OutboxPort {
   return {
+    setAside: (row) => setAside(store, row),
     markSending: (row, decide) => markSending(store, row, decide),
     recordOutcome: (marked, outcome, decide) => recordOutcome(store, marked, outcome, decide),
   };
@@ -70,13 +73,16 @@ async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) 
   return transaction(store.sql, [due.merchantId], async (tx): Promise<Marked> => {
     const now = store.clock.now();
     const [, [row]] = await Promise.all([
-      tx`select id from contact where id = (select contact_id from outbox where id = ${due.outboxId}) for update`,
+      tx`select id from contact where id = (select contact_id from outbox_due where outbox_id = ${due.outboxId}) for update`,
       tx<
         Row[]
       >`select id, contact_id as "contactId", conversation_id as "conversationId", phone_id as "phoneId", turn_id as "turnId", purpose, author, reason, state, state_reason as "stateReason", content_ct as content,
         content_hash as "contentHash", verdict, versions, tries, lane_seq::float8 as "laneSeq", lane, reply_to as "replyTo", expires_at as "expiresAt" from outbox where id = ${due.outboxId} for update`,
     ]);
-    if (!row) return { type: "not-now", reason: "gone" };
+    if (!row) {
+      await tx`delete from outbox_due where outbox_id = ${due.outboxId}`;
+      return { type: "not-now", reason: "gone" };
+    }
     if (row.state === "sending" || row.state === "unknown") return resumeOpenAttempt(tx, keys, row, now);
     if (row.state !== "queued" && row.state !== "deferred") {
       await settle(tx, row.id, "accepted");
@@ -108,19 +114,19 @@ async function rowFacts(
     keys,
     now,
   };
-  const [gathered, [lane], [pair], approved, [asked]] = await Promise.all([
-    gatherOutbound(tx, subject, { content, purpose: row.purpose }),
+  const [gathered, [lane], [pair]] = await Promise.all([
+    gatherOutbound(tx, subject, { content, purpose: row.purpose, outboxId: row.id }),
     tx<
       { blocked: boolean }[]
     >`select exists (select 1 from outbox_due where lane = ${row.lane}::uuid and lane_seq < ${row.laneSeq}) as blocked`,
     tx<
       { paidUntil: Date; blockedUntil: Date | null }[]
     >`select paid_until as "paidUntil", blocked_until as "blockedUntil" from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`,
-    row.lane === null
-      ? []
-      : approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady),
-    row.replyTo ? tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}` : [],
   ]);
+  const isMissed = row.lane !== null && !isWindowOpen(gathered.facts.chat.window, now);
+  const languages = isMissed
+    ? await approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady)
+    : [];
   return {
     content,
     gathered,
@@ -134,21 +140,25 @@ async function rowFacts(
         author: row.author,
         verdict: row.verdict,
         isAlwaysAnswered: row.versions.isAlwaysAnswered === true,
+        confirms: row.versions.confirms,
       },
       tries: row.tries,
       isLaneClear: row.lane === null || !lane!.blocked,
       pairFreeAt: pair && pairFreeAt(pair, now),
       outbound: gathered.facts,
-      fallback: fallbackFacts(merchant, gathered, approved),
+      fallback: fallbackFacts(merchant, gathered, languages),
+      topic: isMissed && row.replyTo ? await topicOf(tx, keys, row.replyTo) : "",
       expiresAt: row.expiresAt ?? undefined,
-      topic: asked
-        ? (textOfContent(
-            (JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, asked.body)) as { content: MessageContent })
-              .content,
-          ) ?? "")
-        : "",
     },
   };
+}
+
+/** The customer's own words that a row answers. */
+async function topicOf(tx: Tx, keys: MerchantKeys, eventId: string): Promise<string> {
+  const [asked] = await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${eventId}`;
+  if (!asked) return "";
+  const { content } = JSON.parse(keys.open("inbox", "body_ct", eventId, asked.body)) as { content?: MessageContent };
+  return content ? (textOfContent(content) ?? "") : "";
 }
 
 function pairFreeAt(pair: { paidUntil: Date; blockedUntil: Date | null }, now: Date): Date | undefined {
@@ -211,6 +221,7 @@ async function carryOut(
         tx,
         keys,
         {
+          rowId: row.id,
           merchantId: due.merchantId,
           conversationId: row.conversationId,
           phoneId: row.phoneId,
@@ -235,35 +246,27 @@ async function openAttempt(
   merchant: Merchant,
   due: DueRow,
   row: Row,
-  { gathered, content }: Loaded,
+  loaded: Loaded,
   plan: Extract<SendingPlan, { type: "send" }>,
   now: Date,
 ): Promise<Marked> {
+  const { gathered, content } = loaded;
   const attemptId = newId<AttemptId>();
-  const isTemplate = content.type === "template";
-  const statements: PromiseLike<unknown>[] = [
+  const isRepeat =
+    row.stateReason === "allowed" || row.stateReason === "retry" || row.stateReason === "resent-after-unknown";
+  await Promise.all([
     tx`insert into send_attempt (id, merchant_id, outbox_id, contact_id, conversation_id, phone_id, number, state, started_at, deadline_at)
-      values (${attemptId}, ${due.merchantId}, ${row.id}, ${row.contactId}, ${row.conversationId}, ${row.phoneId}, (select coalesce(max(number), 0) + 1 from send_attempt where outbox_id = ${row.id}), 'sending',
+      values (${attemptId}, ${due.merchantId}, ${row.id}, ${row.contactId}, ${row.conversationId}, ${row.phoneId}, ${row.tries === 0 ? tx`1` : tx`(select coalesce(max(number), 0) + 1 from send_attempt where outbox_id = ${row.id})`}, 'sending',
         clock_timestamp(), clock_timestamp() + ${POST_TIMEOUT_MS + 1000} * interval '1 ms')`,
     tx`update outbox set state = 'sending', state_reason = 'allowed', tries = tries + 1, sent_at = ${now} where id = ${row.id}`,
-    makeDue(tx, row.id, POST_TIMEOUT_MS + 1000),
+    tx`update outbox_due set send_at = clock_timestamp() + ${POST_TIMEOUT_MS + 1000} * interval '1 ms' where outbox_id = ${row.id}`,
     tx`insert into pair_limit (merchant_id, phone_id, contact_id, paid_until) values (${due.merchantId}, ${row.phoneId}, ${row.contactId}, ${new Date(now.getTime() + PAIR_INTERVAL_MS)})
       on conflict (phone_id, contact_id) do update set paid_until = greatest(pair_limit.paid_until, ${now}) + ${PAIR_INTERVAL_MS} * interval '1 ms'`,
-  ];
-  if (isTemplate)
-    statements.push(tx`insert into portfolio_recipient (merchant_id, portfolio_id, contact_id, last_at) values (${due.merchantId}, ${gathered.number.portfolioId}, ${row.contactId}, ${now})
-      on conflict (merchant_id, portfolio_id, contact_id) do update set last_at = excluded.last_at`);
-  if (row.stateReason !== "allowed" && row.stateReason !== "retry" && row.stateReason !== "resent-after-unknown")
-    statements.push(
-      recordChange(tx, keys, merchant, due, row, { gathered, content } as Loaded, "send", "allowed", now),
-    );
-  const [reply] = row.replyTo
-    ? await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${row.replyTo}`
-    : [];
-  await Promise.all(statements);
-  const replyTo =
-    reply &&
-    ((JSON.parse(keys.open("inbox", "body_ct", row.replyTo!, reply.body)) as { wamid?: Wamid }).wamid ?? undefined);
+    content.type === "template" && !isWindowOpen(gathered.facts.chat.window, now)
+      ? countRecipient(tx, due, row, gathered, now)
+      : undefined,
+    isRepeat ? undefined : recordChange(tx, keys, merchant, due, row, loaded, "send", "allowed", now),
+  ]);
   const { waId, bsuid } = gathered.contact;
   return {
     type: "sending",
@@ -273,8 +276,12 @@ async function openAttempt(
     recipient: { waId, bsuid },
     phoneNumberId: gathered.number.phoneNumberId,
     merchantId: due.merchantId,
-    replyTo,
   };
+}
+
+async function countRecipient(tx: Tx, due: DueRow, row: Row, gathered: Gathered, now: Date): Promise<void> {
+  await tx`insert into portfolio_recipient (merchant_id, portfolio_id, contact_id, last_at) values (${due.merchantId}, ${gathered.number.portfolioId}, ${row.contactId}, ${now})
+    on conflict (merchant_id, portfolio_id, contact_id) do update set last_at = excluded.last_at`;
 }
 
 /** The previous holder died between marking and recording: after the deadline its outcome is unknown, later still it is settled. */
@@ -351,15 +358,51 @@ async function recordOutcome(
   await transaction(store.sql, [marked.merchantId], async (tx) => {
     const now = store.clock.now();
     const isRefused = outcome.type === "refused";
-    if (isRefused) await tx`select c.id from contact c where c.id = ${marked.cleared.contactId} for update`;
-    const [row] = await lockAttempts(tx, [marked.attemptId]);
+    // Contact, mailbox, outbox, attempt: the order of every lock.
+    const [, , [row]] = await Promise.all([
+      tx`select id from contact where id = ${marked.cleared.contactId} for update`,
+      isRefused
+        ? tx`select id from mailbox where id = (select conversation_id from send_attempt where id = ${marked.attemptId}) for update`
+        : undefined,
+      lockAttempts(tx, [marked.attemptId]),
+    ]);
     if (!row) return;
     const effect = decide(asAttempt(row, isRefused ? await failureFacts(tx, keys, row) : undefined), now);
-    if (outcome.type === "accepted") {
-      const wamid = keys.seal("send_attempt", "wamid_ct", row.id, outcome.wamid);
-      await tx`update send_attempt set wamid_hash = ${keys.blind(`wamid:${outcome.wamid}`)}, wamid_ct = ${wamid} where id = ${row.id}`;
-      await tx`update contact set disclosed_at = ${now} where id = ${row.contactId} and disclosed_at is null and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
+    const wamid = outcome.type === "accepted" ? outcome.wamid : undefined;
+    await Promise.all([
+      wamid
+        ? tx`update send_attempt set wamid_hash = ${keys.blind(`wamid:${wamid}`)}, wamid_ct = ${keys.seal("send_attempt", "wamid_ct", row.id, wamid)} where id = ${row.id}`
+        : undefined,
+      wamid
+        ? tx`update contact set disclosed_at = ${now} where id = ${row.contactId} and disclosed_at is null and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`
+        : undefined,
+      wamid
+        ? tx`update pair_limit set refusals = 0 where phone_id = ${row.phoneId} and contact_id = ${row.contactId} and refusals > 0`
+        : undefined,
+      wamid
+        ? tx`update waba set token_broken_at = null where merchant_id = ${row.merchantId} and waba_id = ${row.wabaId} and token_broken_at is not null`
+        : undefined,
+      applyEffect(tx, keys, row, effect, now, now),
+    ]);
+  });
+}
+
+/** A row whose delivery threw: later, and after enough tries an end with a notice, so that it never blocks its number. */
+async function setAside(store: Store, due: DueRow): Promise<void> {
+  await transaction(store.sql, [due.merchantId], async (tx) => {
+    const [row] = await tx<
+      { errors: number; state: string }[]
+    >`update outbox set errors = errors + 1 where id = ${due.outboxId} returning errors, state`;
+    if (!row || row.errors < MAX_ERRORS) {
+      await tx`update outbox_due set send_at = clock_timestamp() + ${Math.min(1000 * 2 ** (row?.errors ?? 1), 600_000)} * interval '1 ms' where outbox_id = ${due.outboxId}`;
+      return;
     }
-    await applyEffect(tx, keys, row, effect, now, now);
+    await tx`update outbox set state = 'failed', state_reason = 'attempts-exhausted' where id = ${due.outboxId}`;
+    await settle(tx, due.outboxId, "failed");
+    await raiseNotice(tx, due.merchantId, {
+      kind: "send-failed",
+      dedupeKey: `send-failed:${due.outboxId}`,
+      detail: { outbox: due.outboxId },
+    });
   });
 }

@@ -12,8 +12,8 @@ export function createSenders(store: Store): SendSource {
       const token = newId();
       const rows = await sql<{ phoneId: PhoneId; merchantId: string }[]>`
         update mailbox m set token = ${token}, lease_until = clock_timestamp() + ${LEASE_MS} * interval '1 ms'
-        from (select id from mailbox s where kind = 'sender' and (lease_until is null or lease_until < clock_timestamp())
-          and exists (select 1 from outbox_due d where d.phone_id = s.phone_id and d.send_at <= clock_timestamp()) for update skip locked limit ${limit}) free
+        from (select id from mailbox s where kind = 'sender' and (lease_until is null or lease_until < statement_timestamp())
+          and exists (select 1 from outbox_due d where d.phone_id = s.phone_id and d.send_at <= statement_timestamp()) for update skip locked limit ${limit}) free
         where m.id = free.id returning m.phone_id as "phoneId", m.merchant_id as "merchantId"`;
       const leases: SenderLease[] = [];
       for (const row of rows)
@@ -34,7 +34,7 @@ export function createSenders(store: Store): SendSource {
       // Only the head of a lane: part n+1 waits until part n has its wamid or is terminal, that is, has left the index.
       sql<DueRow[]>`
         select d.outbox_id as "outboxId", d.merchant_id as "merchantId", d.phone_id as "phoneId" from outbox_due d
-        where d.phone_id = ${phoneId} and d.send_at <= clock_timestamp() and (d.lane is null or not exists (select 1 from outbox_due e where e.lane = d.lane and e.lane_seq < d.lane_seq))
+        where d.phone_id = ${phoneId} and d.send_at <= statement_timestamp() and (d.lane is null or not exists (select 1 from outbox_due e where e.lane = d.lane and e.lane_seq < d.lane_seq))
         order by d.send_at limit ${limit}`,
   };
 }

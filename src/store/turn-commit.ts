@@ -30,7 +30,7 @@ export async function commitTurn(
         burst_until = case when last_seq = ${claim.lastSeq} then null else burst_until end,
         due_at = case when last_seq = ${claim.lastSeq} then 'infinity' else least(due_at, clock_timestamp() + interval '1 s') end,
         lane_seq = lane_seq + ${effects.outbox.length}
-      where id = ${claim.conversationId} and token = ${claim.token} and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`}
+      where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`}
       returning lane_seq::float8 as "laneSeq"`;
     if (!box) return release(tx, claim);
     await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
@@ -52,7 +52,7 @@ export async function commitCommands(
   const result = await transaction(store.sql, [claim.merchantId], async (tx) => {
     await lockContact(tx, claim);
     const [box] = await tx<{ laneSeq: number }[]>`
-      update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token} returning lane_seq::float8 as "laneSeq"`;
+      update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null returning lane_seq::float8 as "laneSeq"`;
     if (!box) return "lost";
     await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
     return "committed";
@@ -100,9 +100,15 @@ export async function applyEffects(
       { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) },
       effects.consent,
     );
-  if (effects.cancel) await cancelQueued(tx, merchantId, contactId, effects.cancel.scope, effects.cancel.reason);
+  if (effects.cancel)
+    await cancelQueued(
+      tx,
+      { merchantId, contactId, wabaId: facts.wabaId },
+      effects.cancel.scope,
+      effects.cancel.reason,
+    );
   if (effects.humanMode === "take")
-    await tx`update mailbox set human_since = coalesce(human_since, ${facts.now}) where id = ${conversationId}`;
+    await tx`update mailbox set human_since = greatest(human_since, ${facts.now}) where id = ${conversationId}`;
   if (effects.humanMode === "return") await tx`update mailbox set human_since = null where id = ${conversationId}`;
   if (effects.language)
     await tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`;
@@ -110,6 +116,8 @@ export async function applyEffects(
   if (effects.dataRequest)
     await tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
       values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`;
+  if (effects.isDead)
+    await tx`update inbox set state = 'dead' where conversation_id = ${conversationId} and seq > ${claim.handledSeq} and seq <= ${claim.lastSeq} and state = 'kept'`;
   await insertOutbox(tx, keys, claim, facts, effects.outbox, firstLaneSeq);
   await insertDecisions(tx, keys, [
     ...effects.records.map((record) => turnDecision(claim, facts, record)),
@@ -119,7 +127,13 @@ export async function applyEffects(
 }
 
 async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): Promise<void> {
-  await tx`update held_answer set state = ${held.state}, closed_at = clock_timestamp() where id = ${held.id} and state = 'held'`;
+  const [closed] = await tx<
+    { turnId: string }[]
+  >`update held_answer set state = ${held.state}, closed_at = clock_timestamp() where id = ${held.id} and state in ('held', 'expired') returning turn_id as "turnId"`;
+  // "Your answer is ready" must not arrive after the answer did.
+  if (closed)
+    await tx`with gone as (update outbox set state = 'canceled', state_reason = 'superseded' where dedupe_key = ${`fallback:${closed.turnId}`} and state in ('queued', 'deferred') returning id)
+      delete from outbox_due d using gone where d.outbox_id = gone.id`;
   if (held.state === "superseded") {
     await tx`update outbox set state = 'canceled', state_reason = 'superseded' where held_id = ${held.id} and state = 'held'`;
     return;
@@ -152,7 +166,7 @@ async function insertOutbox(
       values (${line.id}, ${claim.merchantId}, ${claim.conversationId}, ${claim.phoneId}, ${claim.contactId}, ${facts.turnId}, ${line.part}, ${line.dedupeKey}, ${line.message.purpose}, ${line.message.author}, ${line.reason},
         ${state}, ${reason}, ${isInLane ? claim.conversationId : null}, ${firstLaneSeq + index + 1}, ${keys.seal("outbox", "content_ct", line.id, json)}, ${contentHash(json)},
         ${content.type === "template" ? content.template.name : null}, ${content.type === "template" ? content.template.language : null}, ${tx.json(line.message.verdict as never)},
-        ${tx.json({ config: facts.merchant.version, isAlwaysAnswered: line.message.isAlwaysAnswered } as never)}, ${line.replyTo ?? null}, null, ${line.discloses}, clock_timestamp())
+        ${tx.json({ config: facts.merchant.version, isAlwaysAnswered: line.message.isAlwaysAnswered, confirms: line.message.confirms } as never)}, ${line.replyTo ?? null}, null, ${line.discloses}, clock_timestamp())
       on conflict (merchant_id, dedupe_key) do nothing returning id`;
     if (rows.length > 0 && (state === "queued" || state === "deferred")) await makeDue(tx, line.id, waitMs);
   }

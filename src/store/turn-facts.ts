@@ -34,7 +34,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead] = await Promise.all([
+    const [rows, gathered, sent, held, initiated, dead, newest] = await Promise.all([
       selectEvents(tx, claim),
       gatherOutbound(tx, {
         merchantId: claim.merchantId,
@@ -53,6 +53,9 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       tx<
         { at: Date | null }[]
       >`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
+      tx<
+        { purpose: Purpose }[]
+      >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
     ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
@@ -74,13 +77,17 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       events,
       history,
       lastBusinessInitiated: initiated[0],
+      isLastSentMarketing: newest[0]?.purpose === "marketing",
+      ledger: gathered.ledger,
       lastOptions: last ? optionsOf(readContent(keys, last)) : [],
       isAnswerLaterAsked: sent.some((row) => row.reason === "answer-later"),
       held,
       deadLetterSince: dead[0]?.at ?? undefined,
       humanSince: gathered.humanSince,
       isHandoffNoticed: sent.some(
-        (row) => row.reason === "human-has-chat" && gathered.humanSince !== undefined && row.at > gathered.humanSince,
+        (row) =>
+          (row.reason === "human-has-chat" || row.reason === "hand-off") &&
+          row.at.getTime() > Date.now() - merchant.config.humanIdleHours * 3_600_000,
       ),
       outbound: gathered.facts,
     };
@@ -96,7 +103,7 @@ function selectEvents(tx: Tx, claim: Claim): Promise<InboxRow[]> {
 }
 
 function readEvent(keys: MerchantKeys, row: InboxRow): TurnEvent {
-  const body = JSON.parse(keys.open("inbox", "body_ct", row.id, row.body)) as {
+  const body = readBody(keys, row) as {
     content?: MessageContent;
     value?: string;
     wamid?: Wamid;
@@ -120,6 +127,16 @@ function readEvent(keys: MerchantKeys, row: InboxRow): TurnEvent {
     };
   if (row.kind === "preference") return { ...base, event: { kind: "preference", value: body.value ?? "unsupported" } };
   return { ...base, event: { kind: row.kind === "handover" ? "handover" : "echo" } };
+}
+
+/** A body that cannot be opened or read (damaged, or its key is gone) is a message that cannot be read, not a turn that cannot be taken. */
+function readBody(keys: MerchantKeys, row: InboxRow): unknown {
+  try {
+    return JSON.parse(keys.open("inbox", "body_ct", row.id, row.body));
+  } catch (err) {
+    if ((err as { code?: string }).code === "crypto/unknown-key") throw err;
+    return { content: { type: "unsupported", name: "unreadable" } };
+  }
 }
 
 /** An edit takes the place of what it edits, a revoke takes it away, as long as nobody has answered it yet. */
@@ -187,7 +204,7 @@ async function selectHeld(tx: Tx, keys: MerchantKeys, claim: Claim): Promise<Hel
   >`
     select h.id, h.turn_id as "turnId", h.created_at as "createdAt", h.agent_version as "agentVersion", h.question_event_ids as questions,
       (select count(*)::int from outbox o where o.held_id = h.id and o.state = 'held') as texts
-    from held_answer h where h.conversation_id = ${claim.conversationId} and h.state = 'held' order by h.created_at desc limit 1`;
+    from held_answer h where h.conversation_id = ${claim.conversationId} and h.state in ('held', 'expired') order by h.created_at desc limit 1`;
   if (!row) return undefined;
   const asked = await tx<
     { id: EventId; body: Uint8Array }[]

@@ -1,13 +1,15 @@
 import type { Verdict } from "../domain/verdict.ts";
 import type { InboundAct } from "../policy/inbound.ts";
 import type { TurnReason } from "../policy/reasons.ts";
-import { onHeldTap } from "../policy/template-fallback.ts";
-import type { Ports, TurnEffects, TurnFacts } from "../ports.ts";
-import { handOffSentence } from "./answer-commands.ts";
+import type { HeldAnswer, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { languageFor, type Spoken } from "./batch.ts";
 import { compose, noEffects, record, say, text } from "./compose.ts";
 
-type Act = InboundAct | { type: "dead-letter" };
+/** What the pipeline hands over: the inbound act, a held answer that may be released, or a batch that is given up. */
+type Act =
+  | Exclude<InboundAct, { type: "held-answer" }>
+  | { type: "held-answer"; held: HeldAnswer }
+  | { type: "dead-letter" };
 type Fixed = { sentence: string; reason: TurnReason; isAlwaysAnswered: boolean; notice?: string; handsOff?: boolean };
 
 /** The fixed answers: cleared when they were written, so they work with no model and no network. */
@@ -36,8 +38,11 @@ export function answerAct(
   verdict: Verdict | undefined,
 ): TurnEffects {
   const fixed = FIXED[act.type];
+  if (fixed && facts.outbound.chat.isHumanHeld && !fixed.isAlwaysAnswered) return inHumanHands(ports, facts, batch);
   if (fixed) return answerFixed(ports, facts, batch, act, fixed, verdict);
-  if (act.type === "held-answer") return releaseHeld(ports, facts, batch);
+  if (act.type === "held-answer")
+    return facts.outbound.chat.isHumanHeld ? inHumanHands(ports, facts, batch) : releaseHeld(facts, act.held);
+  if (act.type === "unanswered") return leftToMerchant(facts, act.said.id);
   if (act.type === "agent") return inHumanHands(ports, facts, batch);
   return {
     ...noEffects(),
@@ -57,16 +62,15 @@ function answerFixed(
   const language = languageFor(ports, facts, said ? [said] : batch, said?.intents[0]);
   const key = said?.id ?? facts.turnId;
   const effects = noEffects();
-  if (!facts.outbound.chat.isHumanHeld || fixed.isAlwaysAnswered)
-    effects.outbox.push(
-      compose(facts, {
-        content: text(say(ports, facts, fixed.sentence, language)),
-        reason: fixed.reason,
-        dedupeKey: `${act.type}:${key}`,
-        isAlwaysAnswered: fixed.isAlwaysAnswered,
-        replyTo: said?.id,
-      }),
-    );
+  effects.outbox.push(
+    compose(facts, {
+      content: text(say(ports, facts, fixed.sentence, language)),
+      reason: fixed.reason,
+      dedupeKey: `${act.type}:${key}`,
+      isAlwaysAnswered: fixed.isAlwaysAnswered,
+      replyTo: said?.id,
+    }),
+  );
   effects.records.push(
     record(
       "fixed",
@@ -105,28 +109,22 @@ function inHumanHands(ports: Ports, facts: TurnFacts, batch: readonly Spoken[]):
   return effects;
 }
 
-/** The tap on "your answer is ready". Fresh: what was held goes out as it was. Stale: the turn is taken anew by the agent. */
-function releaseHeld(ports: Ports, facts: TurnFacts, batch: readonly Spoken[]): TurnEffects {
+/** The tap on "your answer is ready", while it is fresh: what was held goes out as it was, once, in order. */
+function releaseHeld(facts: TurnFacts, held: HeldAnswer): TurnEffects {
   const effects = noEffects();
-  const held = facts.held;
-  if (held && onHeldTap(held, facts.now, facts.merchant.version) === "release") {
-    effects.closeHeld = { id: held.id, state: "released" };
-    effects.records.push(record("held", "held-answer-released", { held: held.id, turn: held.turnId }));
-    return effects;
-  }
-  const language = languageFor(ports, facts, batch);
-  effects.outbox.push(
-    compose(facts, {
-      content: handOffSentence(ports, facts, language),
-      reason: "hand-off",
-      dedupeKey: `held-gone:${batch.at(-1)?.id ?? facts.turnId}`,
-    }),
-  );
-  effects.humanMode = "take";
+  effects.closeHeld = { id: held.id, state: "released" };
+  effects.records.push(record("held", "held-answer-released", { held: held.id, turn: held.turnId, at: facts.now }));
+  return effects;
+}
+
+/** A question beside "never write to me again" is for the merchant to see, not for the agent to answer. */
+function leftToMerchant(facts: TurnFacts, eventId: string): TurnEffects {
+  const effects = noEffects();
+  effects.records.push(record("silence", "opt-out", { event: eventId }));
   effects.notices.push({
-    kind: "hand-off",
-    dedupeKey: `held-gone:${facts.turnId}`,
-    detail: { by: "held-answer-gone" },
+    kind: "unanswered-after-stop",
+    dedupeKey: `unanswered:${eventId}`,
+    detail: { event: eventId, turn: facts.turnId },
   });
   return effects;
 }

@@ -1,9 +1,19 @@
+import type { ConsentEvent } from "../domain/consent.ts";
 import type { Content } from "../domain/draft.ts";
+import { standing } from "../policy/consent.ts";
 import type { Command } from "../policy/inbound.ts";
 import { ANSWER_LATER_NO, ANSWER_LATER_YES, ASK_KEEP_PAYLOAD, ASK_STOP_PAYLOAD } from "../policy/template-fallback.ts";
 import type { ConsentLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { languageFor, type Spoken } from "./batch.ts";
 import { compose, noEffects, record, say, text } from "./compose.ts";
+
+type Fold = {
+  ports: Ports;
+  facts: TurnFacts;
+  effects: TurnEffects;
+  ledger: ConsentEvent[];
+  confirmed: TurnFacts["outbound"]["confirmed"];
+};
 
 /**
  * What follows from a batch's commands, folded in order: ledger lines, cancelled rows, one confirmation per change of
@@ -15,149 +25,143 @@ export function answerCommands(
   batch: readonly Spoken[],
   commands: readonly Command[],
 ): TurnEffects {
-  const effects = noEffects();
-  const stopped = {
-    marketing: facts.outbound.recipient.standing.marketing.isSuppressed,
-    all: facts.outbound.recipient.standing.utility.isSuppressed,
+  const fold: Fold = {
+    ports,
+    facts,
+    effects: noEffects(),
+    ledger: [...facts.ledger],
+    confirmed: { ...facts.outbound.confirmed },
   };
   for (const command of commands) {
     const said = batch.find((one) => one.id === command.said.id)!;
-    const language = languageFor(ports, facts, [said], said.intents[0]);
-    switch (command.type) {
-      case "opt-out":
-        optOut(ports, facts, effects, command, said, language, stopped);
-        break;
-      case "opt-in":
-        optIn(ports, facts, effects, command, said, language);
-        if (command.source === "keyword") stopped.marketing = stopped.all = false;
-        break;
-      case "ask": {
-        const buttons = [
-          { id: ASK_STOP_PAYLOAD, title: say(ports, facts, "opt_out_ask_yes", language) },
-          { id: ASK_KEEP_PAYLOAD, title: say(ports, facts, "opt_out_ask_no", language) },
-        ];
-        effects.consent.push(consent(said, "ask", "marketing", "keyword", command.rule, language));
-        effects.outbox.push(
-          compose(facts, {
-            content: { type: "buttons", text: say(ports, facts, "opt_out_ask", language), buttons },
-            reason: "opt-out-unclear",
-            dedupeKey: `ask:${said.id}`,
-            isAlwaysAnswered: true,
-          }),
-        );
-        effects.records.push(record("command", "opt-out-unclear", { event: said.id, rule: command.rule }));
-        break;
-      }
-      case "keep":
-        effects.consent.push(consent(said, "ask-answered", "marketing", "button", "esek-button", language));
-        effects.outbox.push(
-          compose(facts, {
-            content: text(say(ports, facts, "opt_out_kept", language)),
-            reason: "kept-by-customer",
-            dedupeKey: `keep:${said.id}`,
-            isAlwaysAnswered: true,
-          }),
-        );
-        effects.records.push(record("command", "kept-by-customer", { event: said.id }));
-        break;
-      case "hand-off":
-        effects.humanMode = "take";
-        effects.outbox.push(
-          compose(facts, {
-            content: handOffSentence(ports, facts, language),
-            reason: "hand-off",
-            dedupeKey: `handoff:${said.id}`,
-            isAlwaysAnswered: true,
-          }),
-        );
-        effects.notices.push({
-          kind: "hand-off",
-          dedupeKey: `hand-off:${said.id}`,
-          detail: { event: said.id, by: "customer" },
-        });
-        effects.records.push(record("command", "hand-off", { event: said.id, rule: command.rule }));
-        break;
-      case "answer-later":
-        if (command.isAccepted)
-          effects.consent.push(consent(said, "opt-in", "utility", "answer-later", "esek-button", language));
-        effects.outbox.push(
-          compose(facts, {
-            content: text(say(ports, facts, command.isAccepted ? "answer_later_thanks" : "opt_out_kept", language)),
-            reason: "answer-later",
-            dedupeKey: `later:${said.id}`,
-            isAlwaysAnswered: true,
-          }),
-        );
-        effects.records.push(record("command", "answer-later", { event: said.id, accepted: command.isAccepted }));
-        break;
-    }
+    answerOne(fold, command, said, languageFor(ports, facts, [said], said.intents[0]));
   }
-  return effects;
+  return fold.effects;
 }
 
-type Stopped = { marketing: boolean; all: boolean };
+function answerOne(fold: Fold, command: Command, said: Spoken, language: string): void {
+  const { ports, facts, effects } = fold;
+  switch (command.type) {
+    case "opt-out":
+      optOut(fold, command, said, language);
+      return;
+    case "opt-in":
+      optIn(fold, command, said, language);
+      return;
+    case "ask": {
+      const buttons = [
+        { id: ASK_STOP_PAYLOAD, title: say(ports, facts, "opt_out_ask_yes", language) },
+        { id: ASK_KEEP_PAYLOAD, title: say(ports, facts, "opt_out_ask_no", language) },
+      ];
+      addConsent(fold, consent(said, "ask", "marketing", "keyword", command.rule, language));
+      effects.outbox.push(
+        compose(facts, {
+          content: { type: "buttons", text: say(ports, facts, "opt_out_ask", language), buttons },
+          reason: "opt-out-unclear",
+          dedupeKey: `ask:${said.id}`,
+          isAlwaysAnswered: true,
+        }),
+      );
+      effects.records.push(record("command", "opt-out-unclear", { event: said.id, rule: command.rule }));
+      return;
+    }
+    case "keep":
+      addConsent(fold, consent(said, "ask-answered", "marketing", "button", "esek-button", language));
+      effects.outbox.push(
+        compose(facts, {
+          content: text(say(ports, facts, "opt_out_kept", language)),
+          reason: "kept-by-customer",
+          dedupeKey: `keep:${said.id}`,
+          isAlwaysAnswered: true,
+        }),
+      );
+      effects.records.push(record("command", "kept-by-customer", { event: said.id }));
+      return;
+    case "hand-off":
+      effects.humanMode = "take";
+      effects.outbox.push(
+        compose(facts, {
+          content: handOffSentence(ports, facts, language),
+          reason: "hand-off",
+          dedupeKey: `handoff:${said.id}`,
+          isAlwaysAnswered: true,
+        }),
+      );
+      effects.notices.push({
+        kind: "hand-off",
+        dedupeKey: `hand-off:${said.id}`,
+        detail: { event: said.id, by: "customer" },
+      });
+      effects.records.push(record("command", "hand-off", { event: said.id, rule: command.rule }));
+      return;
+    case "answer-later":
+      if (command.isAccepted)
+        addConsent(fold, consent(said, "opt-in", "utility", "answer-later", "esek-button", language));
+      effects.outbox.push(
+        compose(facts, {
+          content: text(say(ports, facts, command.isAccepted ? "answer_later_thanks" : "opt_out_kept", language)),
+          reason: "answer-later",
+          dedupeKey: `later:${said.id}`,
+          isAlwaysAnswered: true,
+        }),
+      );
+      effects.records.push(record("command", "answer-later", { event: said.id, accepted: command.isAccepted }));
+      return;
+  }
+}
 
-function optOut(
-  ports: Ports,
-  facts: TurnFacts,
-  effects: TurnEffects,
-  command: Extract<Command, { type: "opt-out" }>,
-  said: Spoken,
-  language: string,
-  stopped: Stopped,
-): void {
+function optOut(fold: Fold, command: Extract<Command, { type: "opt-out" }>, said: Spoken, language: string): void {
+  const { ports, facts, effects } = fold;
   const isAll = command.scope === "all";
-  const isChange = isAll ? !stopped.all : !stopped.marketing;
-  stopped.marketing = true;
-  stopped.all ||= isAll;
-  effects.consent.push(consent(said, "opt-out", command.scope, command.source, command.rule, language));
-  effects.cancel = { scope: isAll || effects.cancel?.scope === "all" ? "all" : "marketing", reason: "opted-out" };
+  addConsent(fold, consent(said, "opt-out", command.scope, command.source, command.rule, language));
+  // A stop that an event after it has lifted already (late delivery) is kept in the ledger and changes nothing else.
+  const now = standing(fold.ledger);
+  const isInForce = isAll ? now.utility.isSuppressed : now.marketing.isSuppressed;
   effects.records.push(
-    record("command", isChange ? "opt-out" : "opt-out-repeated", {
+    record("command", isInForce ? "opt-out" : "opt-out-repeated", {
       event: said.id,
       rule: command.rule,
       scope: command.scope,
       source: command.source,
     }),
   );
+  if (!isInForce) return;
+  effects.cancel = { scope: isAll || effects.cancel?.scope === "all" ? "all" : "marketing", reason: "opted-out" };
   effects.notices.push({
     kind: "opt-out",
     dedupeKey: `opt-out:${said.id}`,
     detail: { event: said.id, scope: command.scope, source: command.source },
   });
   if (!command.isConfirmed) return;
-  // A repeated STOP is weighed and refused by the gate, so that its silence has a row too.
-  const outbound = isChange ? facts.outbound : { ...facts.outbound, confirmedAt: facts.now };
+  const confirms = isAll ? "all" : "marketing";
   const content = text(say(ports, facts, isAll ? "opt_out_all" : "opt_out_marketing", language));
-  effects.outbox.push(
-    compose(
-      facts,
-      {
-        content,
-        reason: isChange ? "opt-out" : "opt-out-repeated",
-        dedupeKey: `confirm:${said.id}`,
-        purpose: "opt-out-confirmation",
-        isAlwaysAnswered: true,
-      },
-      outbound,
-    ),
+  // A repeated STOP is weighed and refused by the gate, so that its silence has a row too.
+  const line = compose(
+    facts,
+    {
+      content,
+      reason: "opt-out",
+      dedupeKey: `confirm:${confirms}:${said.id}`,
+      purpose: "opt-out-confirmation",
+      isAlwaysAnswered: true,
+      confirms,
+    },
+    { ...facts.outbound, confirmed: fold.confirmed },
   );
+  effects.outbox.push(line);
+  if (line.decision.type === "send") fold.confirmed[confirms] = facts.now;
 }
 
-function optIn(
-  ports: Ports,
-  facts: TurnFacts,
-  effects: TurnEffects,
-  command: Extract<Command, { type: "opt-in" }>,
-  said: Spoken,
-  language: string,
-): void {
-  effects.consent.push(
+function optIn(fold: Fold, command: Extract<Command, { type: "opt-in" }>, said: Spoken, language: string): void {
+  const { ports, facts, effects } = fold;
+  addConsent(
+    fold,
     consent(said, "opt-in", command.source === "keyword" ? "all" : "marketing", command.source, command.rule, language),
   );
   effects.records.push(record("command", "opt-in", { event: said.id, rule: command.rule, source: command.source }));
+  if (command.source === "keyword") fold.confirmed = {};
   if (!command.isAnswered) return;
-  const key = facts.outbound.recipient.standing.isStoppedAtMeta ? "opt_in_meta_stop" : "opt_in_done";
+  const key = standing(fold.ledger).isStoppedAtMeta ? "opt_in_meta_stop" : "opt_in_done";
   effects.outbox.push(
     compose(facts, {
       content: text(say(ports, facts, key, language)),
@@ -187,6 +191,11 @@ export function handOffSentence(ports: Ports, facts: TurnFacts, language: string
       { id: ANSWER_LATER_NO, title: say(ports, facts, "answer_later_no", language) },
     ],
   };
+}
+
+function addConsent(fold: Fold, line: ConsentLine): void {
+  fold.effects.consent.push(line);
+  fold.ledger.push({ act: line.act, scope: line.scope, source: line.source, at: line.at });
 }
 
 function consent(

@@ -26,7 +26,9 @@ export function readBatch(ports: Ports, facts: TurnFacts): Spoken[] {
     if (event.event.kind !== "message") return [];
     const { content, replyToTemplate } = event.event;
     const text = textOfContent(content) ?? "";
-    const isMatched = content.type === "text" || content.type === "button";
+    const isMatched = !["button-reply", "list-reply", "order", "flow-reply", "contacts", "location"].includes(
+      content.type,
+    );
     const words = content.type === "button" ? `${content.payload}` : text;
     const intents = isMatched
       ? [
@@ -71,7 +73,7 @@ export function languageFor(
   const isTelling =
     match?.language !== undefined &&
     match.language !== "und" &&
-    (match.rule.includes(":phrase:") || !/^[\x00-\x7F]+$/.test(text));
+    (match.rule.includes(":phrase:") || /[^ -~\s]/.test(text));
   return (
     (isTelling ? match.language : undefined) ??
     (text ? ports.guard.language(text, hints) : undefined) ??
@@ -87,7 +89,8 @@ function languageHints(facts: TurnFacts): string[] {
 function matchContext(facts: TurnFacts): MatchContext {
   const last = facts.lastBusinessInitiated;
   return {
-    lastMarketingAt: last?.purpose === "marketing" && facts.now.getTime() - last.at.getTime() <= MARKETING_MEMORY_MS,
+    lastMarketingAt:
+      facts.isLastSentMarketing && last !== undefined && facts.now.getTime() - last.at.getTime() <= MARKETING_MEMORY_MS,
     isOrderOpen: false,
     areOptionsOffered: facts.lastOptions.length > 0,
     country: facts.outbound.recipient.place.country,

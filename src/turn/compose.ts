@@ -14,6 +14,7 @@ export type Line = {
   author?: Author;
   verdict?: Verdict;
   isAlwaysAnswered?: boolean;
+  confirms?: "marketing" | "all";
   replyTo?: EventId;
   discloses?: boolean;
   part?: number;
@@ -27,6 +28,7 @@ export function compose(facts: TurnFacts, line: Line, outbound: OutboundFacts = 
     author: line.author ?? "fixed",
     verdict: line.verdict ?? PRE_CLEARED,
     isAlwaysAnswered: line.isAlwaysAnswered ?? false,
+    ...(line.confirms ? { confirms: line.confirms } : {}),
   };
   return {
     id: newId<OutboxId>(),

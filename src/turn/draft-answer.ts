@@ -1,7 +1,10 @@
-import type { Draft, Usage } from "../domain/draft.ts";
+import { type Draft, textOf, type Usage } from "../domain/draft.ts";
 import type { Wamid } from "../domain/ids.ts";
+import type { Verdict } from "../domain/verdict.ts";
 import { errorCode } from "../errors.ts";
+import { payloadOf } from "../policy/inbound.ts";
 import type { TurnReason } from "../policy/reasons.ts";
+import { HELD_ANSWER_PAYLOAD } from "../policy/template-fallback.ts";
 import type { AgentRequest, OutboxLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { handOffSentence } from "./answer-commands.ts";
 import { languageFor, type Spoken } from "./batch.ts";
@@ -28,7 +31,16 @@ export async function draftAnswer(
   const effects = noEffects();
   effects.language = language;
   if (facts.held) effects.closeHeld = { id: facts.held.id, state: "superseded" };
-  if (facts.humanSince && !facts.outbound.chat.isHumanHeld) effects.humanMode = "return";
+  if (facts.humanSince && !facts.outbound.chat.isHumanHeld) {
+    effects.humanMode = "return";
+    effects.outbox.push(
+      compose(facts, {
+        content: text(say(ports, facts, "handoff_returned", language)),
+        reason: "agent-answered",
+        dedupeKey: `returned:${last?.id ?? facts.turnId}`,
+      }),
+    );
+  }
   const done = (type: string, reason: TurnReason, extra: Record<string, unknown> = {}) =>
     effects.records.push({
       ...record(type, reason, { events: asked.map((said) => said.id), language, ...extra }),
@@ -62,8 +74,8 @@ export async function draftAnswer(
     done("hand-off", "hand-off");
     return effects;
   }
-  const verdict = await ports.guard.check(draft.text, "outbound");
-  if (verdict.verdict !== "clear") {
+  const { draft: final, verdict } = await guarded(ports, facts, asked, draft, language, signal);
+  if (verdict.verdict !== "clear" || isPromotionAfterStop(facts, verdict)) {
     const reason = verdict.verdict === "flagged" ? "draft-flagged" : "draft-undetermined";
     const fallen = fallBack(ports, facts, effects, language, last, reason, done, {});
     for (const entry of fallen.records) entry.verdicts.push(verdict);
@@ -71,8 +83,45 @@ export async function draftAnswer(
   }
   done("answer", "agent-answered");
   for (const entry of effects.records) entry.verdicts.push(verdict);
-  effects.outbox.push(...answerLines(ports, facts, draft, language, last, verdict));
+  effects.outbox.push(...answerLines(ports, facts, final, language, last, verdict));
   return effects;
+}
+
+type Answer = Extract<Draft, { type: "answer" }>;
+
+/** Everything a person would read is checked, titles too. A promotion to somebody who stopped them is drafted once more. */
+async function guarded(
+  ports: Ports,
+  facts: TurnFacts,
+  asked: readonly Spoken[],
+  draft: Answer,
+  language: string,
+  signal: AbortSignal,
+): Promise<{ draft: Answer; verdict: Verdict }> {
+  const check = (answer: Answer) => ports.guard.check(ports.render.messages(answer).map(textOf).join("\n"), "outbound");
+  const verdict = await check(draft);
+  if (verdict.verdict !== "clear" || !isPromotionAfterStop(facts, verdict)) return { draft, verdict };
+  const request = requestFor(facts, asked, language);
+  const again = await draftTwice(
+    ports,
+    {
+      ...request,
+      notes: [
+        ...request.notes,
+        "Your last draft promoted something. Answer without any offer, discount or recommendation.",
+      ],
+    },
+    signal,
+  );
+  if (again.type === "failed" || again.draft.type !== "answer") return { draft, verdict };
+  return { draft: again.draft, verdict: await check(again.draft) };
+}
+
+function isPromotionAfterStop(facts: TurnFacts, verdict: Verdict): boolean {
+  return (
+    facts.outbound.recipient.standing.marketing.isSuppressed &&
+    verdict.checks.some((check) => check.check === "promotion" && check.verdict !== "clear")
+  );
 }
 
 type Done = (type: string, reason: TurnReason, extra?: Record<string, unknown>) => void;
@@ -129,7 +178,9 @@ function answerLines(
 
 function requestFor(facts: TurnFacts, asked: readonly Spoken[], language: string): AgentRequest {
   const isHeldTap =
-    facts.held !== undefined && asked.length > 0 && asked.every((said) => said.content.type === "button");
+    facts.held !== undefined &&
+    asked.length > 0 &&
+    asked.every((said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD);
   const question = isHeldTap
     ? facts.held!.questionTexts.join("\n")
     : asked.map((said) => said.text || `[${said.content.type}]`).join("\n");

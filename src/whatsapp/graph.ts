@@ -19,26 +19,12 @@ export type GraphOptions = {
 
 type Answer = { status: number; body: string };
 
-/** Codes of a connection that never carried the request: certainly not sent. Everything later is unknown. */
-const NOT_SENT = new Set([
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ECONNREFUSED",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "CERT_HAS_EXPIRED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "EPROTO",
-]);
-
 /** Meta's Graph API over a kept-alive connection. */
 export function createGraph(options: GraphOptions): GraphPort & { close: () => void } {
   const isTls = options.url.startsWith("https:");
   const agent = isTls
-    ? new TlsAgent({ keepAlive: true, maxSockets: 128 })
-    : new Agent({ keepAlive: true, maxSockets: 128 });
+    ? new TlsAgent({ keepAlive: true, maxSockets: 128, timeout: 60_000 })
+    : new Agent({ keepAlive: true, maxSockets: 128, timeout: 60_000 });
   const post = (path: string, token: string, body: unknown) =>
     call(`${options.url}/${options.version}/${path}`, isTls, agent, token, JSON.stringify(body), options.timeoutMs);
 
@@ -70,18 +56,18 @@ async function trySend(
 ): Promise<SendOutcome> {
   // What was cleared is what is posted: another content or a decision gone stale is a bug, and bugs do not send.
   if (cleared.contentHash !== contentHashOf(message.content)) return { type: "refused", code: 100, isTransient: false };
-  const token = await options.token(message.merchantId);
-  if (!token) return { type: "refused", code: 190, isTransient: false };
   try {
+    const token = await options.token(message.merchantId);
+    if (!token) return { type: "not-sent", code: "no-token" };
     const answer = await post(
       `${message.phoneNumberId}/messages`,
       token,
-      sendBody(message.recipient, message.content, message.attemptId, message.replyTo),
+      sendBody(message.recipient, message.content, message.attemptId),
     );
     return readAnswer(answer);
   } catch (err) {
-    const code = (err as { code?: string }).code ?? "unknown";
-    return NOT_SENT.has(code) ? { type: "not-sent", code } : { type: "unknown", code };
+    const { code = "unknown", isSent = false } = err as { code?: string; isSent?: boolean };
+    return isSent ? { type: "unknown", code } : { type: "not-sent", code };
   }
 }
 
@@ -127,6 +113,7 @@ async function readReceipt(
   }
 }
 
+/** Rejects with `isSent`: whether a byte of the request may have reached the other side. Before the connection stands, none has. */
 function call(
   url: string,
   isTls: boolean,
@@ -136,33 +123,34 @@ function call(
   timeoutMs: number,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    let isSent = false;
     const make = isTls ? httpsRequest : httpRequest;
-    const request = make(
-      url,
-      {
-        method: "POST",
-        agent,
-        headers: {
-          authorization: `Bearer ${token}`,
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-          "user-agent": "esek/0.1",
-        },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
-        );
-        response.on("error", reject);
-      },
-    );
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      "user-agent": "esek/0.1",
+    };
+    const request = make(url, { method: "POST", agent, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+      );
+      response.on("error", (err) => reject(Object.assign(err, { isSent: true })));
+    });
+    request.on("socket", (socket) => {
+      if (request.reusedSocket) isSent = true;
+      else
+        socket.once(isTls ? "secureConnect" : "connect", () => {
+          isSent = true;
+        });
+    });
     const timer = setTimeout(
       () => request.destroy(Object.assign(new Error("timeout"), { code: "timeout" })),
       timeoutMs,
     );
-    request.on("error", reject);
+    request.on("error", (err) => reject(Object.assign(err, { isSent })));
     request.on("close", () => clearTimeout(timer));
     request.end(body);
   });

@@ -8,7 +8,16 @@ const envelope = z.looseObject({
     z.looseObject({
       id: z.string().optional().catch(undefined),
       time: z.unknown().optional(),
-      changes: z.array(z.looseObject({ field: z.string(), value: valueSchema.catch({}) })).catch([]),
+      changes: z
+        .array(
+          z
+            .looseObject({
+              field: z.string().catch("unknown"),
+              value: valueSchema.catch((broken) => ({ broken: broken.value }) as never),
+            })
+            .catch({ field: "unknown", value: {} }),
+        )
+        .catch([]),
     }),
   ),
 });

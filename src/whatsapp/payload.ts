@@ -2,17 +2,11 @@ import type { Content, TemplateButton, TemplateParameter, TemplateSend } from ".
 import type { Recipient } from "../ports.ts";
 
 /** Meta's body for one message. `to` wins over `recipient` when both are known: Meta advises to keep sending to the phone. */
-export function sendBody(
-  recipient: Recipient,
-  content: Content,
-  attemptId: string,
-  replyTo?: string,
-): Record<string, unknown> {
+export function sendBody(recipient: Recipient, content: Content, attemptId: string): Record<string, unknown> {
   return {
     messaging_product: "whatsapp",
     recipient_type: "individual",
     ...(recipient.waId ? { to: `+${recipient.waId}` } : { recipient: recipient.bsuid }),
-    ...(replyTo ? { context: { message_id: replyTo } } : {}),
     biz_opaque_callback_data: attemptId,
     ...contentBody(content),
   };

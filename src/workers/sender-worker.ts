@@ -103,8 +103,12 @@ export class SenderWorker {
     try {
       if ((await deliver(this.#ports, row)) === "not-now") held.tokens++;
     } catch (err) {
-      // The row stays as it was, or `sending` until its deadline; the due index brings it back.
+      // The row stays as it was, or `sending` until its deadline; it is set aside so that it holds up nobody else.
+      held.tokens++;
       this.#logger.error({ err, outbox: row.outboxId }, "delivery failed");
+      await this.#ports.outbox
+        .setAside(row)
+        .catch((cause) => this.#logger.error({ err: cause }, "could not set a row aside"));
     } finally {
       held.busy.delete(row.outboxId);
       this.#loop.nudge();
@@ -128,7 +132,7 @@ export class SenderWorker {
       const kept = await this.#source.extend(held.map(({ lease }) => lease));
       for (const entry of held) {
         if (kept.has(entry.lease.phoneId)) entry.deadline = started + LEASE_MS;
-        else this.#held.delete(entry.lease.phoneId);
+        else if (this.#held.get(entry.lease.phoneId) === entry) this.#held.delete(entry.lease.phoneId);
       }
     } catch (err) {
       this.#logger.warn({ err }, "sender heartbeat failed");

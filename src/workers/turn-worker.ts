@@ -8,6 +8,8 @@ export type TurnObserver = (turn: { result: CommitResult | "failed"; latencyMs: 
 
 type Running = { claim: Claim; abort: AbortController };
 
+/** Failures of one batch before it is a dead letter; so are crashes that come with it, from the third. */
+const MAX_ATTEMPTS = 5;
 const POLL_MS = 50;
 const HEARTBEAT_MS = 2000;
 
@@ -80,7 +82,10 @@ export class TurnWorker {
     const started = performance.now();
     this.#running.set(claim.conversationId, { claim, abort });
     try {
-      const result = await takeTurn(this.#ports, claim, abort.signal);
+      const result =
+        claim.attempts >= MAX_ATTEMPTS
+          ? await buryTurn(this.#ports, claim)
+          : await takeTurn(this.#ports, claim, abort.signal);
       this.#observe({ result, latencyMs: performance.now() - started });
       this.#logger.debug(
         { conversation: claim.conversationId, result, ms: Math.round(performance.now() - started) },
@@ -98,7 +103,11 @@ export class TurnWorker {
   async #fail(claim: Claim, err: unknown): Promise<void> {
     this.#logger.error({ err, conversation: claim.conversationId }, "turn failed");
     try {
-      if ((await this.#ports.mailbox.fail(claim, errorCode(err))) === "dead") await buryTurn(this.#ports, claim);
+      if ((await this.#ports.mailbox.fail(claim, errorCode(err))) === "backed-off") return;
+      await buryTurn(this.#ports, claim).catch(async (cause) => {
+        this.#logger.error({ err: cause, conversation: claim.conversationId }, "dead letter could not be answered");
+        await this.#ports.mailbox.buryUnread(claim);
+      });
     } catch (cause) {
       // The lease runs out and the turn is taken again: nothing is lost by not writing this down.
       this.#logger.error({ err: cause, conversation: claim.conversationId }, "could not give the conversation back");

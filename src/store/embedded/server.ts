@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,7 +69,6 @@ async function initialise(runner: Runner, binaries: { initdb: string }, dataDir:
   ];
   const { code, output } = await runner.run(binaries.initdb, args);
   if (code !== 0) throw new EsekError("embedded/initdb", `initdb failed (exit ${code}): ${lastLine(output)}`);
-  const { renameSync } = await import("node:fs");
   renameSync(making, dataDir);
 }
 

@@ -11,6 +11,7 @@ const objects = z.array(z.looseObject({})).optional().catch(undefined);
 export const valueSchema = z.looseObject({
   metadata: z.looseObject({ phone_number_id: text, display_phone_number: text }).optional().catch(undefined),
   display_phone_number: text,
+  recipient: z.looseObject({ phone_number_id: text, display_phone_number: text }).optional().catch(undefined),
   contacts: z.array(contactSchema).optional().catch(undefined),
   messages: objects,
   statuses: objects,
@@ -44,6 +45,7 @@ export function readChange(change: Change): WebhookEvent[] {
   if (field === "smb_message_echoes") return (value.message_echoes ?? []).map((item) => readEcho(change, item));
   if (field === "history") return (value.history ?? [value]).map((item) => other(change, "history", field, item));
   if (field === "messaging_handovers") return [readHandover(change)];
+  if (field === "user_id_update") return readUserIdUpdate(change);
   if (field === "smb_app_state_sync")
     return (value.state_sync ?? [value]).map((item) => other(change, "contact-sync", field, item));
   if (field === "automatic_events")
@@ -56,8 +58,9 @@ export function readChange(change: Change): WebhookEvent[] {
 export function routeOf({ value, wabaId }: Change): Route {
   const route: Route = {};
   if (wabaId) route.wabaId = wabaId;
-  if (value.metadata?.phone_number_id) route.phoneNumberId = value.metadata.phone_number_id;
-  const display = (value.metadata?.display_phone_number ?? value.display_phone_number)?.replace(/\D/g, "");
+  const business = value.metadata ?? value.recipient;
+  if (business?.phone_number_id) route.phoneNumberId = business.phone_number_id;
+  const display = (business?.display_phone_number ?? value.display_phone_number)?.replace(/\D/g, "");
   if (display) route.displayNumber = display;
   return route;
 }
@@ -72,8 +75,7 @@ function readMessages(change: Change): WebhookEvent[] {
       other(change, "user-action", String(item.action_type ?? "unknown"), item),
     ),
   ];
-  if (events.length === 0 && (value.errors ?? []).length > 0 && change.field === "messages")
-    return [other(change, "value-errors", "errors", value.errors)];
+  if ((value.errors ?? []).length > 0) events.push(other(change, "value-errors", "errors", value.errors));
   if (events.length === 0 && change.field === "messages") return [other(change, "unsupported", change.field, value)];
   return events;
 }
@@ -187,7 +189,8 @@ function readEcho(change: Change, item: Raw): WebhookEvent {
 
 /** Copies of messages, echoes and receipts while Meta's own agent holds the chat: context only, one event each. */
 function readStandby(change: Change): WebhookEvent[] {
-  const { value } = change;
+  const inner = valueSchema.safeParse(change.value.standby);
+  const value = inner.success ? inner.data : change.value;
   const contacts = value.contacts ?? [];
   const copies: ["message" | "echo" | "status", Raw][] = [
     ...(value.messages ?? []).map((item): ["message", Raw] => ["message", item]),
@@ -196,10 +199,14 @@ function readStandby(change: Change): WebhookEvent[] {
   ];
   if (copies.length === 0) return [other(change, "unsupported", "standby", value)];
   return copies.map(([of, item]) => {
-    const ids = person({
-      waId: string(item.from) ?? string(item.recipient_id) ?? string(item.to),
-      bsuid: string(item.from_user_id) ?? string(item.recipient_user_id) ?? string(item.to_user_id),
-    });
+    const echoed = (item.message ?? item) as Raw;
+    const ids =
+      of === "echo"
+        ? person({ waId: string(echoed.to), bsuid: string(echoed.to_user_id) })
+        : person({
+            waId: string(item.from) ?? string(item.recipient_id),
+            bsuid: string(item.from_user_id) ?? string(item.recipient_user_id),
+          });
     const who = of === "message" ? withProfile(ids, contacts) : ids;
     return {
       kind: "standby",
@@ -213,15 +220,17 @@ function readStandby(change: Change): WebhookEvent[] {
   });
 }
 
+/** Control moved. Only "to us" gives the chat back; to anybody else it is out of the agent's hands. */
 function readHandover(change: Change): WebhookEvent {
   const { value } = change;
   const first =
     (Array.isArray(value.messaging_handovers) ? (value.messaging_handovers as Raw[])[0] : undefined) ?? (value as Raw);
-  const sender = (first.sender ?? first.recipient ?? {}) as Raw;
+  const sender = (first.sender ?? {}) as Raw;
   const ids = person({
-    waId: string(first.wa_id) ?? string(sender.wa_id) ?? string(first.from),
-    bsuid: string(first.user_id) ?? string(sender.user_id) ?? string(first.from_user_id),
+    waId: string(sender.phone_number) ?? string(sender.wa_id) ?? string(first.wa_id) ?? string(first.from),
+    bsuid: string(sender.user_id) ?? string(first.user_id) ?? string(first.from_user_id),
   });
+  const passed = first.control_passed as Raw | undefined;
   return {
     kind: "handover",
     route: routeOf(change),
@@ -229,7 +238,39 @@ function readHandover(change: Change): WebhookEvent {
     at: seconds(first.timestamp) ?? change.at,
     raw: value,
     with: withProfile(ids, value.contacts ?? []),
+    newOwner: string(passed?.new_owner_role),
   };
+}
+
+/** The rotation in its older form: Meta took the field back on 2026-08-11, but one may still arrive. */
+function readUserIdUpdate(change: Change): WebhookEvent[] {
+  const updates = Array.isArray(change.value.user_id_update) ? (change.value.user_id_update as Raw[]) : [];
+  if (updates.length === 0) return [other(change, "unsupported", change.field, change.value)];
+  return updates.map((item) => {
+    const ids = (item.user_id ?? {}) as Raw;
+    const parents = (item.parent_user_id ?? {}) as Raw;
+    const current = person({
+      waId: string(item.wa_id),
+      bsuid: string(ids.current),
+      parentBsuid: string(parents.current),
+    });
+    const previous = person({
+      waId: string(item.wa_id),
+      bsuid: string(ids.previous),
+      parentBsuid: string(parents.previous),
+    });
+    const key = `rotation:${change.hash(item)}`;
+    return {
+      kind: "message",
+      route: routeOf(change),
+      key,
+      at: seconds(item.timestamp) ?? change.at,
+      raw: item,
+      wamid: key as Wamid,
+      from: current,
+      content: { type: "system", change: "user_id_update", previous, current },
+    };
+  });
 }
 
 /** An inbound user call opens the window, as a message does (platform reference 4.1). */

@@ -20,6 +20,7 @@ const ACCOUNT_FIELDS = new Set([
   "partner_solutions",
   "payment_configuration_update",
   "business_username_update",
+  "business_username_updates",
 ]);
 
 /** The four template fields. Meta's own quality sample carries the status field's name: told apart by `new_quality_score`. */

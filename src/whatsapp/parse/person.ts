@@ -30,12 +30,16 @@ export function person(ids: {
   return result;
 }
 
-/** The entry of `contacts[]` that speaks of this person; with a single entry, that one. */
+/** The entry of `contacts[]` that speaks of this person; a single entry, unless its ids say that it is somebody else. */
 export function withProfile(ids: Person, contacts: readonly Contact[]): Person {
+  const isSame = (contact: Contact) =>
+    (ids.bsuid && contact.user_id === ids.bsuid) || (ids.waId && contact.wa_id === ids.waId);
+  const isOther = (contact: Contact) =>
+    (ids.bsuid && contact.user_id && contact.user_id !== ids.bsuid) ||
+    (ids.waId && contact.wa_id && contact.wa_id !== ids.waId);
   const match =
-    contacts.find(
-      (contact) => (ids.bsuid && contact.user_id === ids.bsuid) || (ids.waId && contact.wa_id === ids.waId),
-    ) ?? (contacts.length === 1 ? contacts[0] : undefined);
+    contacts.find((contact) => isSame(contact) && !isOther(contact)) ??
+    (contacts.length === 1 && !isOther(contacts[0]!) ? contacts[0] : undefined);
   if (!match) return ids;
   return person({
     waId: ids.waId ?? match.wa_id,
