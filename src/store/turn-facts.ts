@@ -86,8 +86,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       humanSince: gathered.humanSince,
       isHandoffNoticed: sent.some(
         (row) =>
-          (row.reason === "human-has-chat" || row.reason === "hand-off") &&
-          row.at.getTime() > Date.now() - merchant.config.humanIdleHours * 3_600_000,
+          row.reason === "human-has-chat" && row.at.getTime() > Date.now() - merchant.config.humanIdleHours * 3_600_000,
       ),
       outbound: gathered.facts,
     };

@@ -40,7 +40,8 @@ export type Change = {
 export function readChange(change: Change): WebhookEvent[] {
   const { field, value } = change;
   if (field === "standby") return readStandby(change);
-  if (field === "messages" || field === "calls") return [...readMessages(change), ...readCalls(change)];
+  if (field === "messages" || field === "calls")
+    return [...readMessages(change), ...readCalls(change), ...readErrors(change)];
   if (field === "user_preferences") return (value.user_preferences ?? []).map((item) => readPreference(change, item));
   if (field === "smb_message_echoes") return (value.message_echoes ?? []).map((item) => readEcho(change, item));
   if (field === "history") return (value.history ?? [value]).map((item) => other(change, "history", field, item));
@@ -75,9 +76,14 @@ function readMessages(change: Change): WebhookEvent[] {
       other(change, "user-action", String(item.action_type ?? "unknown"), item),
     ),
   ];
-  if ((value.errors ?? []).length > 0) events.push(other(change, "value-errors", "errors", value.errors));
-  if (events.length === 0 && change.field === "messages") return [other(change, "unsupported", change.field, value)];
+  if (events.length === 0 && (value.errors ?? []).length === 0 && change.field === "messages")
+    return [other(change, "unsupported", change.field, value)];
   return events;
+}
+
+/** Errors of the account or the app as a whole, beside whatever else the value holds. */
+function readErrors(change: Change): WebhookEvent[] {
+  return (change.value.errors ?? []).length > 0 ? [other(change, "value-errors", "errors", change.value.errors)] : [];
 }
 
 function readMessage(change: Change, item: Raw, contacts: Contact[]): WebhookEvent {
