@@ -197,7 +197,8 @@ async function turns(): Promise<void> {
     aim: "< 350 MB",
     reached: usage.rssMb < 350,
   });
-  worker.child.kill("SIGKILL");
+  if (process.env.PROF) await worker.stop();
+  else worker.child.kill("SIGKILL");
   await fetch(`${simulator.url}/_sim/faults`, { method: "DELETE" });
   await owner.end();
 }

@@ -1,6 +1,6 @@
-import type { Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { createAgent } from "./agent/agent.ts";
 import type { Config } from "./config.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
@@ -8,7 +8,7 @@ import type { MerchantId, PhoneId } from "./domain/ids.ts";
 import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
 import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
-import { createApp } from "./http/app.ts";
+import { type AppOptions, createApp, handleWebhook } from "./http/app.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { receive, recordStatus } from "./pipeline.ts";
@@ -153,18 +153,20 @@ async function listen(
   ports: Ports,
   store: Store,
 ): Promise<{ port: number; stop: () => Promise<void> }> {
-  const app = createApp({
+  const doors: AppOptions = {
     receive: (body, signature) => receive(ports, body, signature),
     verifyToken: () => options.verifyToken,
     isReady: () => readiness(store.sql),
     api: createApi(apiDoors(ports, store), options.logger),
     logger: options.logger,
+  };
+  const rest = getRequestListener(createApp(doors).fetch, { overrideGlobalObjects: false });
+  const server = createServer((request, response) => {
+    if (!handleWebhook(doors, request, response)) void rest(request, response);
   });
-  const server = await new Promise<Server>((resolve, reject) => {
-    const started = serve({ fetch: app.fetch, port: options.config.port, overrideGlobalObjects: false }, () =>
-      resolve(started as Server),
-    ) as Server;
-    started.on("error", reject);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.config.port, () => resolve());
   });
   return {
     port: (server.address() as AddressInfo).port,

@@ -182,7 +182,8 @@ export async function settled(owner: Sql, control: TestWorld["control"], timeout
     const { pendingDeliveries } = await control<{ pendingDeliveries: number }>("idle");
     const [row] = await owner<{ busy: number }[]>`
       select (select count(*) from mailbox where kind = 'conversation' and (due_at < 'infinity' or token is not null))::int
-        + (select count(*) from outbox_due where send_at < clock_timestamp() + interval '1 s')::int as busy`;
+        + (select count(*) from outbox_due d where send_at < clock_timestamp() + interval '1 s'
+            and (lane is null or not exists (select 1 from outbox_due e where e.lane = d.lane and e.lane_seq < d.lane_seq)))::int as busy`;
     calm = pendingDeliveries === 0 && row!.busy === 0 ? calm + 1 : 0;
     if (calm >= 2) return;
     await new Promise((resolve) => setTimeout(resolve, 15));

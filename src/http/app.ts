@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { errorCode } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Receipt } from "../pipeline.ts";
@@ -16,11 +16,12 @@ export type AppOptions = {
 
 /** Meta sends up to 3 MB (platform reference 1.3). */
 const WEBHOOK_LIMIT = 4 * 1024 * 1024;
+const WEBHOOK_PATH = "/webhooks/whatsapp";
 
 /** The doors: Meta's webhook, the business API, health. Bodies and query strings never reach a log. */
 export function createApp(options: AppOptions): Hono {
   const app = new Hono();
-  app.route("/webhooks/whatsapp", webhook(options));
+  app.route(WEBHOOK_PATH, handshake(options));
   if (options.api) app.route("/api/v1", options.api);
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
@@ -35,7 +36,8 @@ export function createApp(options: AppOptions): Hono {
   return app;
 }
 
-function webhook(options: AppOptions): Hono {
+/** Meta's handshake when the callback URL is set: the challenge for our token, 403 for anybody else's. */
+function handshake(options: AppOptions): Hono {
   const app = new Hono();
   app.get("/", (c) => {
     const token = options.verifyToken();
@@ -44,21 +46,46 @@ function webhook(options: AppOptions): Hono {
       return c.text(challenge ?? "");
     return c.text("Forbidden", 403);
   });
-  app.post("/", bodyLimit({ maxSize: WEBHOOK_LIMIT, onError: (c) => c.text("Payload too large", 413) }), async (c) => {
-    const started = performance.now();
-    const body = new Uint8Array(await c.req.arrayBuffer());
-    try {
-      const receipt = await options.receive(body, c.req.header("x-hub-signature-256"));
-      options.observeAck?.(performance.now() - started, receipt.status);
-      return c.text(receipt.status === 200 ? "OK" : "Unauthorized", receipt.status);
-    } catch (err) {
-      // Not durable, so not acknowledged: Meta delivers it again.
-      options.logger.error({ err }, "webhook not kept");
-      options.observeAck?.(performance.now() - started, 503);
-      return c.text("Try again", 503);
-    }
-  });
   return app;
+}
+
+/**
+ * The webhook's POST, on Node's own request: the signature is over raw bytes, and this is the one door whose cost counts.
+ * @returns whether the request was one.
+ */
+export function handleWebhook(options: AppOptions, request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.method !== "POST" || request.url?.split("?")[0]?.replace(/\/$/, "") !== WEBHOOK_PATH) return false;
+  const started = performance.now();
+  const answer = (status: number, text: string) => {
+    options.observeAck?.(performance.now() - started, status);
+    response.writeHead(status, { "content-type": "text/plain" }).end(text);
+  };
+  const chunks: Buffer[] = [];
+  let size = 0;
+  request.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= WEBHOOK_LIMIT) chunks.push(chunk);
+  });
+  request.on("error", () => response.destroy());
+  request.on("end", () => {
+    if (size > WEBHOOK_LIMIT) return answer(413, "Payload too large");
+    options
+      .receive(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), header(request, "x-hub-signature-256"))
+      .then(
+        ({ status }) => answer(status, status === 200 ? "OK" : "Unauthorized"),
+        (err) => {
+          // Not durable, so not acknowledged: Meta delivers it again.
+          options.logger.error({ err }, "webhook not kept");
+          answer(503, "Try again");
+        },
+      );
+  });
+  return true;
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : undefined;
 }
 
 function sameText(a: string, b: string): boolean {

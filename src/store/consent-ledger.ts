@@ -42,10 +42,15 @@ export async function appendConsent(
   return added;
 }
 
-/** The ledger of a person at a WABA: every line that hangs on any identity the contact has now. */
-export function selectLedger(tx: Tx, wabaId: string, contactId: ContactId): Promise<ConsentEvent[]> {
+/** The ledger of a person at a WABA (named by itself or by a number of it): every line that hangs on any identity the contact has now. */
+export function selectLedger(
+  tx: Tx,
+  at: { wabaId: string } | { phoneId: string },
+  contactId: ContactId,
+): Promise<ConsentEvent[]> {
+  const waba = "wabaId" in at ? tx`${at.wabaId}` : tx`(select waba_id from phone where id = ${at.phoneId})`;
   return tx<ConsentEvent[]>`
     select act, scope, source, event_at as at from consent_event e
     where e.id in (select k.consent_event_id from consent_key k join contact_identity i on i.merchant_id = k.merchant_id and i.id_hash = k.id_hash
-      where i.contact_id = ${contactId} and k.waba_id = ${wabaId}) order by e.event_at`;
+      where i.contact_id = ${contactId} and k.waba_id = ${waba}) order by e.event_at`;
 }

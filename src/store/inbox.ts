@@ -38,7 +38,9 @@ export function createInbox(
   options: { burstWindowMs?: number | undefined } = {},
 ): InboxPort & { idle: () => Promise<void> } {
   let decideStatus: DecideStatus | undefined;
-  const group = new GroupCommit<Item>((requests) => writeBatch(store, identities, requests, decideStatus!));
+  const group = new GroupCommit<Item>((requests, written) =>
+    writeBatch(store, identities, requests, decideStatus!, written),
+  );
 
   return {
     async keep(incoming, receivedAt, decide) {
@@ -126,11 +128,12 @@ async function writeBatch(
   identities: Identities,
   requests: Request<Item>[],
   decide: DecideStatus,
+  written: () => void,
 ): Promise<Kept[]> {
   const items = requests.flatMap((request) => request.items);
   for (let attempt = 1; ; attempt++) {
     try {
-      const fresh = await writeOnce(store, identities, items, decide);
+      const fresh = await writeOnce(store, identities, items, decide, written);
       return requests.map(({ items: own }) => {
         const kept = own.filter((item) => fresh.has(item.id)).length;
         return { kept, duplicates: own.length - kept, unrouted: 0 };
@@ -147,6 +150,7 @@ async function writeOnce(
   identities: Identities,
   items: Item[],
   decide: DecideStatus,
+  written: () => void,
 ): Promise<Set<EventId>> {
   // Before the event keys: dying in between, the redelivered rotation is merged again, not forgotten.
   await mergeRotated(store, identities, items);
@@ -190,6 +194,7 @@ async function writeOnce(
         await applyAccountEvent(tx, item.merchantId, item.wabaId, item.phoneId, item.incoming.event);
       isJobDue ||= item.incoming.event.kind === "template" || item.incoming.event.kind === "account";
     }
+    written();
     return freshItems;
   });
   if (isTurnDue) store.nudge("turns");

@@ -6,22 +6,25 @@ export type Request<Item> = { items: Item[]; resolve: (kept: Kept) => void; reje
 
 export type BatchLimits = { maxItems: number; maxWaiting: number };
 
+/** Writes a batch; calls `written` when only its commit is left to wait for. */
+export type Write<Item> = (requests: Request<Item>[], written: () => void) => Promise<Kept[]>;
+
 /**
  * Group commit: while one batch is being written, the next gathers, so the cost of a commit is shared by everything that
- * arrived meanwhile. A POST is atomic: it is wholly in one batch. A batch that fails is retried one POST at a time,
- * so that one bad member harms nobody else. Bounded: past the limit a POST is refused and Meta delivers it again.
+ * arrived meanwhile. The next batch starts while the one before it waits for its commit: its rows are locked by then, so
+ * the order within a conversation stays that of arrival. A POST is atomic: it is wholly in one batch. A batch that fails is
+ * retried one POST at a time, so that one bad member harms nobody else. Bounded: past the limit a POST is refused and
+ * Meta delivers it again.
  */
 export class GroupCommit<Item> {
-  readonly #write: (requests: Request<Item>[]) => Promise<Kept[]>;
+  readonly #write: Write<Item>;
   readonly #limits: BatchLimits;
+  readonly #open = new Set<Promise<void>>();
   #queue: Request<Item>[] = [];
   #waiting = 0;
   #running: Promise<void> | undefined;
 
-  constructor(
-    write: (requests: Request<Item>[]) => Promise<Kept[]>,
-    limits: BatchLimits = { maxItems: 400, maxWaiting: 20_000 },
-  ) {
+  constructor(write: Write<Item>, limits: BatchLimits = { maxItems: 400, maxWaiting: 20_000 }) {
     this.#write = write;
     this.#limits = limits;
   }
@@ -45,17 +48,29 @@ export class GroupCommit<Item> {
   /** Resolves when nothing is waiting any more. */
   async idle(): Promise<void> {
     await this.#running;
+    await Promise.all(this.#open);
   }
 
   async #drain(): Promise<void> {
     // One turn of the event loop, so that requests parsed in the same tick share the first batch too.
     await new Promise(setImmediate);
     while (this.#queue.length > 0) {
-      const batch = this.#take();
-      await this.#commit(batch);
-      this.#waiting -= batch.reduce((sum, request) => sum + request.items.length, 0);
+      if (this.#open.size >= 2) await Promise.race(this.#open);
+      await this.#start(this.#take());
     }
     this.#running = undefined;
+  }
+
+  /** Resolves when the next batch may start; the commit of this one may still be under way. */
+  #start(batch: Request<Item>[]): Promise<void> {
+    return new Promise((next) => {
+      const done = this.#commit(batch, next).finally(() => {
+        this.#open.delete(done);
+        this.#waiting -= batch.reduce((sum, request) => sum + request.items.length, 0);
+        next();
+      });
+      this.#open.add(done);
+    });
   }
 
   #take(): Request<Item>[] {
@@ -69,13 +84,13 @@ export class GroupCommit<Item> {
     return this.#queue.splice(0, count);
   }
 
-  async #commit(batch: Request<Item>[]): Promise<void> {
+  async #commit(batch: Request<Item>[], written: () => void): Promise<void> {
     try {
-      const kept = await this.#write(batch);
+      const kept = await this.#write(batch, written);
       for (const [index, request] of batch.entries()) request.resolve(kept[index]!);
     } catch (err) {
       if (batch.length === 1) return batch[0]!.reject(err);
-      for (const request of batch) await this.#commit([request]);
+      for (const request of batch) await this.#commit([request], () => {});
     }
   }
 }

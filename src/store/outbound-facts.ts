@@ -62,7 +62,7 @@ export async function gatherOutbound(
     tx<
       BoxRow[]
     >`select window_at as "windowAt", window_closed_at as "windowClosedAt", human_since as "humanSince" from mailbox where id = ${conversationId}`,
-    ledgerOfPhone(tx, phoneId, contactId),
+    selectLedger(tx, { phoneId }, contactId),
   ]);
   const contact = readContact(keys, contactId, person as Parameters<typeof readContact>[2]);
   const place = recipientPlace(contact);
@@ -110,11 +110,6 @@ export async function gatherOutbound(
       marketing: { sentAt: marketingSent, caps: config.caps, merchantWindow: config.sendWindow },
     },
   };
-}
-
-async function ledgerOfPhone(tx: Tx, phoneId: PhoneId, contactId: ContactId) {
-  const [row] = await tx<{ wabaId: string }[]>`select waba_id as "wabaId" from phone where id = ${phoneId}`;
-  return selectLedger(tx, row!.wabaId, contactId);
 }
 
 export async function templateFacts(

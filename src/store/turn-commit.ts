@@ -10,10 +10,13 @@ import type { MerchantKeys } from "./keyring.ts";
 import { raiseNotice } from "./notices.ts";
 import type { Store } from "./store.ts";
 
+/** The predicate on the mailbox row did not hold: nothing of the turn is kept. */
+class Overtaken extends Error {}
+
 /**
  * The turn's one commit: the predicate on the mailbox row is both the fence (token) and the supersede check (last_seq, or
  * fence_seq once the turn was overtaken twice). Never a second table in that statement: its snapshot predates the
- * lock wait. Contact before mailbox, as everywhere.
+ * lock wait. Contact before mailbox, as everywhere. Everything else is sent along and undone when the predicate fails.
  */
 export async function commitTurn(
   store: Store,
@@ -23,22 +26,26 @@ export async function commitTurn(
 ): Promise<CommitResult> {
   const keys = await store.keyring.of(claim.merchantId);
   const isRelaxed = claim.supersedes >= 2;
-  const result = await transaction(store.sql, [claim.merchantId], async (tx): Promise<CommitResult> => {
-    if (needsContact(effects)) await lockContact(tx, claim);
-    const [box] = await tx<{ laneSeq: number }[]>`
-      update mailbox set handled_seq = ${claim.lastSeq}, attempts = 0, expiries = 0, supersedes = 0, token = null, lease_until = null, backoff_until = null,
-        burst_until = case when last_seq = ${claim.lastSeq} then null else burst_until end,
-        due_at = case when last_seq = ${claim.lastSeq} then 'infinity' else least(due_at, clock_timestamp() + interval '1 s') end,
-        lane_seq = lane_seq + ${effects.outbox.length}
-      where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`}
-      returning lane_seq::float8 as "laneSeq"`;
-    if (!box) return release(tx, claim);
-    await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
-    return "committed";
-  });
-  if (result === "committed" && effects.outbox.length > 0) store.nudge("sender");
-  if (result === "superseded") store.nudge("turns");
-  return result;
+  try {
+    await transaction(store.sql, [claim.merchantId], async (tx) => {
+      const [, rows] = await Promise.all([
+        needsContact(effects) ? lockContact(tx, claim) : undefined,
+        tx`update mailbox set handled_seq = ${claim.lastSeq}, attempts = 0, expiries = 0, supersedes = 0, token = null, lease_until = null, backoff_until = null,
+            burst_until = case when last_seq = ${claim.lastSeq} then null else burst_until end,
+            due_at = case when last_seq = ${claim.lastSeq} then 'infinity' else least(due_at, clock_timestamp() + interval '1 s') end,
+            lane_seq = lane_seq + ${effects.outbox.length}
+          where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null
+            and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`} returning 1`,
+        applyEffects(tx, keys, claim, facts, effects),
+      ]);
+      if (rows.length === 0) throw new Overtaken();
+    });
+  } catch (err) {
+    if (err instanceof Overtaken) return releaseClaim(store, claim);
+    throw err;
+  }
+  if (effects.outbox.length > 0) store.nudge("sender");
+  return "committed";
 }
 
 /** Commands commit by the token alone, and nothing that fails later can undo them: every effect is unique per event. */
@@ -49,16 +56,22 @@ export async function commitCommands(
   effects: TurnEffects,
 ): Promise<"committed" | "lost"> {
   const keys = await store.keyring.of(claim.merchantId);
-  const result = await transaction(store.sql, [claim.merchantId], async (tx) => {
-    await lockContact(tx, claim);
-    const [box] = await tx<{ laneSeq: number }[]>`
-      update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null returning lane_seq::float8 as "laneSeq"`;
-    if (!box) return "lost";
-    await applyEffects(tx, keys, claim, facts, effects, box.laneSeq - effects.outbox.length);
-    return "committed";
-  });
+  try {
+    await transaction(store.sql, [claim.merchantId], async (tx) => {
+      const [, rows] = await Promise.all([
+        lockContact(tx, claim),
+        tx`update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token}
+          and contact_id = ${claim.contactId} and merged_into is null returning 1`,
+        applyEffects(tx, keys, claim, facts, effects),
+      ]);
+      if (rows.length === 0) throw new Overtaken();
+    });
+  } catch (err) {
+    if (err instanceof Overtaken) return "lost";
+    throw err;
+  }
   if (effects.outbox.length > 0) store.nudge("sender");
-  return result as "committed" | "lost";
+  return "committed";
 }
 
 /** Gives a claim back that was overtaken while its model was thinking. */
@@ -84,46 +97,58 @@ function needsContact(effects: TurnEffects): boolean {
   return effects.consent.length > 0 || effects.cancel !== undefined || effects.language !== undefined;
 }
 
-export async function applyEffects(
+/** All effects of a turn, each statement independent of the others' answers, so that they share one round trip. */
+async function applyEffects(
   tx: Tx,
   keys: MerchantKeys,
   claim: Claim,
   facts: TurnFacts,
   effects: TurnEffects,
-  firstLaneSeq: number,
 ): Promise<void> {
   const { merchantId, contactId, conversationId } = claim;
-  if (effects.consent.length > 0)
-    await appendConsent(
-      tx,
-      keys,
-      { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) },
-      effects.consent,
-    );
-  if (effects.cancel)
-    await cancelQueued(
-      tx,
-      { merchantId, contactId, wabaId: facts.wabaId },
-      effects.cancel.scope,
-      effects.cancel.reason,
-    );
-  if (effects.humanMode === "take")
-    await tx`update mailbox set human_since = greatest(human_since, ${facts.now}) where id = ${conversationId}`;
-  if (effects.humanMode === "return") await tx`update mailbox set human_since = null where id = ${conversationId}`;
-  if (effects.language)
-    await tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`;
-  if (effects.closeHeld) await closeHeld(tx, effects.closeHeld);
-  if (effects.dataRequest)
-    await tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
-      values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`;
-  if (effects.isDead)
-    await tx`update inbox set state = 'dead' where conversation_id = ${conversationId} and seq > ${claim.handledSeq} and seq <= ${claim.lastSeq} and state = 'kept'`;
-  await insertOutbox(tx, keys, claim, facts, effects.outbox, firstLaneSeq);
-  await insertDecisions(tx, keys, [
-    ...effects.records.map((record) => turnDecision(claim, facts, record)),
-    ...effects.outbox.map((line) => outboundDecision(claim, facts, line)),
+  await Promise.all([
+    effects.language
+      ? tx`update contact set language = ${effects.language} where id = ${contactId} and language is distinct from ${effects.language}`
+      : undefined,
+    effects.humanMode === "take"
+      ? tx`update mailbox set human_since = greatest(human_since, ${facts.now}) where id = ${conversationId}`
+      : undefined,
+    effects.humanMode === "return" ? tx`update mailbox set human_since = null where id = ${conversationId}` : undefined,
+    effects.consent.length > 0 ? addConsent(tx, keys, claim, facts, effects) : undefined,
+    effects.cancel
+      ? cancelQueued(tx, { merchantId, contactId, wabaId: facts.wabaId }, effects.cancel.scope, effects.cancel.reason)
+      : undefined,
+    effects.closeHeld ? closeHeld(tx, effects.closeHeld) : undefined,
+    effects.isDead
+      ? tx`update inbox set state = 'dead' where conversation_id = ${conversationId} and seq > ${claim.handledSeq} and seq <= ${claim.lastSeq} and state = 'kept'`
+      : undefined,
+    effects.dataRequest
+      ? tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
+          values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`
+      : undefined,
+    insertOutbox(tx, keys, claim, facts, effects.outbox),
+    insertDecisions(tx, keys, [
+      ...effects.records.map((record) => turnDecision(claim, facts, record)),
+      ...effects.outbox.map((line) => outboundDecision(claim, facts, line)),
+    ]),
+    ...effects.notices.map((notice) => raiseNotice(tx, merchantId, notice, conversationId)),
   ]);
-  for (const notice of effects.notices) await raiseNotice(tx, merchantId, notice, conversationId);
+}
+
+async function addConsent(
+  tx: Tx,
+  keys: MerchantKeys,
+  claim: Claim,
+  facts: TurnFacts,
+  effects: TurnEffects,
+): Promise<void> {
+  const { merchantId, contactId } = claim;
+  await appendConsent(
+    tx,
+    keys,
+    { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) },
+    effects.consent,
+  );
 }
 
 async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): Promise<void> {
@@ -144,32 +169,37 @@ async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): P
   for (const row of rows) await makeDue(tx, row.id as never, 0);
 }
 
+/** Rows and their place in the due index, in one statement each: a row that stands already (a retaken turn) is not made due again. */
 async function insertOutbox(
   tx: Tx,
   keys: MerchantKeys,
   claim: Claim,
   facts: TurnFacts,
   lines: readonly OutboxLine[],
-  firstLaneSeq: number,
 ): Promise<void> {
-  for (const [index, line] of lines.entries()) {
-    const { content } = line.message;
-    const json = JSON.stringify(content);
-    const { decision } = line;
-    const state = stateOf(line);
-    const reason = decision.type === "send" ? "allowed" : decision.reason;
-    const waitMs = decision.type === "defer" ? Math.max(0, decision.until.getTime() - facts.now.getTime()) : 0;
-    const isInLane = content.type !== "template";
-    const rows = await tx`
-      insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, turn_id, part, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash,
-        template_name, template_language, verdict, versions, reply_to, held_id, discloses, send_at)
-      values (${line.id}, ${claim.merchantId}, ${claim.conversationId}, ${claim.phoneId}, ${claim.contactId}, ${facts.turnId}, ${line.part}, ${line.dedupeKey}, ${line.message.purpose}, ${line.message.author}, ${line.reason},
-        ${state}, ${reason}, ${isInLane ? claim.conversationId : null}, ${firstLaneSeq + index + 1}, ${keys.seal("outbox", "content_ct", line.id, json)}, ${contentHash(json)},
-        ${content.type === "template" ? content.template.name : null}, ${content.type === "template" ? content.template.language : null}, ${tx.json(line.message.verdict as never)},
-        ${tx.json({ config: facts.merchant.version, isAlwaysAnswered: line.message.isAlwaysAnswered, confirms: line.message.confirms } as never)}, ${line.replyTo ?? null}, null, ${line.discloses}, clock_timestamp())
-      on conflict (merchant_id, dedupe_key) do nothing returning id`;
-    if (rows.length > 0 && (state === "queued" || state === "deferred")) await makeDue(tx, line.id, waitMs);
-  }
+  await Promise.all(
+    lines.map((line, index) => {
+      const { content } = line.message;
+      const json = JSON.stringify(content);
+      const { decision } = line;
+      const state = stateOf(line);
+      const reason = decision.type === "send" ? "allowed" : decision.reason;
+      const waitMs =
+        decision.type === "defer" ? Math.max(0, Math.round(decision.until.getTime() - facts.now.getTime())) : 0;
+      const send = content.type === "template" ? content.template : undefined;
+      const lane = send ? null : claim.conversationId;
+      return tx`
+        with row as (insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, turn_id, part, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash,
+            template_name, template_language, verdict, versions, reply_to, discloses, send_at)
+          values (${line.id}, ${claim.merchantId}, ${claim.conversationId}, ${claim.phoneId}, ${claim.contactId}, ${facts.turnId}, ${line.part}, ${line.dedupeKey}, ${line.message.purpose}, ${line.message.author}, ${line.reason},
+            ${state}, ${reason}, ${lane}, (select lane_seq from mailbox where id = ${claim.conversationId}) - ${lines.length - index - 1}, ${keys.seal("outbox", "content_ct", line.id, json)}, ${contentHash(json)},
+            ${send?.name ?? null}, ${send?.language ?? null}, ${tx.json(line.message.verdict as never)},
+            ${tx.json({ config: facts.merchant.version, isAlwaysAnswered: line.message.isAlwaysAnswered, confirms: line.message.confirms } as never)}, ${line.replyTo ?? null}, ${line.discloses}, clock_timestamp())
+          on conflict (merchant_id, dedupe_key) do nothing returning *)
+        insert into outbox_due (outbox_id, merchant_id, phone_id, contact_id, lane, lane_seq, send_at)
+        select id, merchant_id, phone_id, contact_id, lane, lane_seq, clock_timestamp() + ${waitMs} * interval '1 ms' from row where state in ('queued', 'deferred')`;
+    }),
+  );
 }
 
 /** An answer that finds the window closed goes to the door all the same: there it becomes a held answer. */

@@ -34,7 +34,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead, newest] = await Promise.all([
+    const [rows, gathered, sent, held, initiated, dead, newest, pending, said] = await Promise.all([
       selectEvents(tx, claim),
       gatherOutbound(tx, {
         merchantId: claim.merchantId,
@@ -56,12 +56,14 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       tx<
         { purpose: Purpose }[]
       >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
+      isDisclosurePending(tx, claim),
+      selectSaid(tx, claim),
     ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
       rows,
     );
-    const history = await loadHistory(tx, keys, claim, sent);
+    const history = readHistory(keys, said, sent);
     const last = sent.at(-1);
     return {
       now,
@@ -72,7 +74,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       contact: {
         language: gathered.contact.language,
         name: gathered.contact.name,
-        isDisclosed: gathered.contact.isDisclosed || (await isDisclosurePending(tx, claim)),
+        isDisclosed: gathered.contact.isDisclosed || pending,
       },
       events,
       history,
@@ -129,7 +131,7 @@ function readEvent(keys: MerchantKeys, row: InboxRow): TurnEvent {
 }
 
 /** A body that cannot be opened or read (damaged, or its key is gone) is a message that cannot be read, not a turn that cannot be taken. */
-function readBody(keys: MerchantKeys, row: InboxRow): unknown {
+function readBody(keys: MerchantKeys, row: { id: string; body: Uint8Array }): unknown {
   try {
     return JSON.parse(keys.open("inbox", "body_ct", row.id, row.body));
   } catch (err) {
@@ -177,17 +179,18 @@ function optionsOf(content: Content): string[] {
   return [...content.text.matchAll(/(?:^|\s)([A-Z0-9])[).:]\s/gu)].map((match) => match[1]!);
 }
 
-async function loadHistory(
-  tx: Tx,
-  keys: MerchantKeys,
-  claim: Claim,
-  sent: readonly SentRow[],
-): Promise<HistoryEntry[]> {
-  const rows = await tx<{ id: EventId; at: Date; body: Uint8Array; kind: string }[]>`
+type SaidRow = { id: EventId; at: Date; body: Uint8Array; kind: string };
+
+function selectSaid(tx: Tx, claim: Claim): Promise<SaidRow[]> {
+  return tx<SaidRow[]>`
     select id, event_at as at, body_ct as body, kind from inbox where conversation_id = ${claim.conversationId} and kind in ('message', 'echo') and state = 'kept'
-      and type not in ('reaction', 'system', 'revoke') and (seq <= ${claim.handledSeq} or seq is null) order by received_at desc limit ${HISTORY_LIMIT}`;
-  const inbound = rows.flatMap((row): HistoryEntry[] => {
-    const { content } = JSON.parse(keys.open("inbox", "body_ct", row.id, row.body)) as { content: MessageContent };
+      and type not in ('reaction', 'system', 'revoke') and seq <= ${claim.handledSeq} order by seq desc limit ${HISTORY_LIMIT}`;
+}
+
+/** What was said before this batch, by both sides, oldest first. */
+function readHistory(keys: MerchantKeys, said: readonly SaidRow[], sent: readonly SentRow[]): HistoryEntry[] {
+  const inbound = said.flatMap((row): HistoryEntry[] => {
+    const { content } = readBody(keys, row) as { content: MessageContent };
     const text = textOfContent(content);
     return text ? [{ who: row.kind === "echo" ? "business" : "customer", text, at: row.at }] : [];
   });
