@@ -112,7 +112,7 @@ const STALE_MS = 4000;
  */
 export async function deliver(ports: Ports, row: DueRow): Promise<"posted" | "not-now"> {
   const markedAt = performance.now();
-  const marked = await ports.outbox.markSending(row, weighAtTheDoor);
+  const marked = await ports.outbox.markSending(row, weighAtTheDoor, onNews);
   if (marked.type !== "sending") return "not-now";
   // A process that stood still since the mark must not post: somebody else may have taken over meanwhile.
   const isStale = ports.clock.now() >= marked.cleared.validUntil || performance.now() - markedAt > STALE_MS;

@@ -13,13 +13,15 @@ import type {
   TurnId,
   Wamid,
 } from "./domain/ids.ts";
+import type { IntentMatch } from "./domain/intent.ts";
 import type { MerchantConfig } from "./domain/merchant.ts";
+import type { NoticeLine } from "./domain/notice.ts";
 import type { Verdict } from "./domain/verdict.ts";
-import type { Attempt, StatusEffect } from "./policy/delivery.ts";
+import type { Attempt, News, StatusEffect } from "./policy/delivery.ts";
 import type { Behaviour } from "./policy/event-behaviour.ts";
-import type { IntentMatch } from "./policy/inbound.ts";
 import type { Cleared, GateDecision, Outbound, OutboundFacts } from "./policy/outbound-gate.ts";
 import type { OutboxReason, TurnReason } from "./policy/reasons.ts";
+import type { RowFacts, SendingPlan } from "./policy/sending.ts";
 import type { FallbackFacts } from "./policy/template-fallback.ts";
 
 /** What the path needs from the world. A method is one transaction; a decision under a lock is handed in as a function. */
@@ -150,8 +152,6 @@ export type OutboxLine = {
   discloses: boolean;
 };
 
-export type NoticeLine = { kind: string; dedupeKey: string; detail: Record<string, string | number | boolean> };
-
 export type TurnRecord = {
   step: string;
   type: string;
@@ -198,29 +198,6 @@ export type MailboxPort = {
 
 export type DueRow = { outboxId: OutboxId; merchantId: MerchantId; phoneId: PhoneId };
 
-/** A row as the sender sees it under the contact's lock. */
-export type RowFacts = {
-  outboxId: OutboxId;
-  contactId: ContactId;
-  contentHash: string;
-  message: Outbound;
-  tries: number;
-  isLaneClear: boolean;
-  pairFreeAt: Date | undefined;
-  outbound: OutboundFacts;
-  fallback: FallbackFacts;
-  /** The customer's own words that this answers, shortened; names their request in a fallback template. */
-  topic: string;
-  expiresAt: Date | undefined;
-};
-
-export type SendingPlan =
-  | { type: "send"; cleared: Cleared }
-  | { type: "defer"; until: Date; reason: OutboxReason }
-  | { type: "end"; state: "blocked" | "expired"; reason: OutboxReason; notice?: NoticeLine }
-  | { type: "hold"; template: Content; reason: OutboxReason }
-  | { type: "wait" };
-
 export type Marked =
   | {
       type: "sending";
@@ -245,7 +222,12 @@ export type SendOutcome =
 export type OutboxPort = {
   /** Called when a delivery threw: the row comes back later, and is given up with a notice after enough tries. */
   setAside: (row: DueRow) => Promise<void>;
-  markSending: (row: DueRow, decide: (facts: RowFacts) => SendingPlan) => Promise<Marked>;
+  /** `settleOpen` decides about an attempt that its sender never recorded. */
+  markSending: (
+    row: DueRow,
+    decide: (facts: RowFacts) => SendingPlan,
+    settleOpen: (attempt: Attempt, news: News, now: Date) => StatusEffect,
+  ) => Promise<Marked>;
   recordOutcome: (
     marked: Extract<Marked, { type: "sending" }>,
     outcome: SendOutcome,
@@ -322,4 +304,4 @@ export type TurnSource = {
   releaseAll: (claims: readonly Claim[]) => Promise<void>;
 };
 
-export type { AccountEvent, Author, TemplateEvent };
+export type { AccountEvent, Author, Cleared, NoticeLine, RowFacts, SendingPlan, TemplateEvent };

@@ -12,6 +12,7 @@ import { type AppOptions, createApp, handleWebhook } from "./http/app.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { receive, recordStatus } from "./pipeline.ts";
+import { decideOutbound } from "./policy/outbound-gate.ts";
 import type { Clock, Ports } from "./ports.ts";
 import { authenticate } from "./store/api-keys.ts";
 import { sendBusinessMessage } from "./store/business-messages.ts";
@@ -183,19 +184,23 @@ function apiDoors(ports: Ports, store: Store): ApiDoors {
   return {
     authenticate: (header) => authenticate(store, header),
     send: async (merchantId, request, idempotencyKey, body) =>
-      sendBusinessMessage(store, {
-        merchantId: merchantId as MerchantId,
-        phoneNumberId: request.from,
-        person: { waId: request.to?.slice(1), bsuid: request.recipient },
-        content: request.template
-          ? { type: "template", template: request.template }
-          : { type: "text", text: request.text!.body },
-        verdict: await ports.guard.check(wordsOf(request), "outbound"),
-        author: "api",
-        idempotencyKey,
-        body,
-        expiresAt: request.expires_at ? new Date(request.expires_at) : undefined,
-      }),
+      sendBusinessMessage(
+        store,
+        {
+          merchantId: merchantId as MerchantId,
+          phoneNumberId: request.from,
+          person: { waId: request.to?.slice(1), bsuid: request.recipient },
+          content: request.template
+            ? { type: "template", template: request.template }
+            : { type: "text", text: request.text!.body },
+          verdict: await ports.guard.check(wordsOf(request), "outbound"),
+          author: "api",
+          idempotencyKey,
+          body,
+          expiresAt: request.expires_at ? new Date(request.expires_at) : undefined,
+        },
+        decideOutbound,
+      ),
   };
 }
 

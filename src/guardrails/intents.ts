@@ -1,5 +1,5 @@
 import type { SuppressionScope } from "../domain/consent.ts";
-import type { Intent, IntentMatch } from "../policy/inbound.ts";
+import type { Intent, IntentMatch } from "../domain/intent.ts";
 import type { MatchContext } from "../ports.ts";
 import { COURTESY, isNegated } from "./courtesy.ts";
 import { isUnspaced, normalise, tokens } from "./normalise.ts";

@@ -1,5 +1,6 @@
 import type { ConsentSource, SuppressionScope } from "../domain/consent.ts";
 import type { MessageContent } from "../domain/event.ts";
+import type { Intent, IntentMatch } from "../domain/intent.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import type { Standing } from "./consent.ts";
 import {
@@ -9,27 +10,6 @@ import {
   ASK_STOP_PAYLOAD,
   HELD_ANSWER_PAYLOAD,
 } from "./template-fallback.ts";
-
-export type Intent =
-  | "opt_out"
-  | "opt_in"
-  | "ask"
-  | "help"
-  | "handoff"
-  | "bot_query"
-  | "data_request"
-  | "crisis"
-  | "none";
-
-/** What the matcher says of a text. `isWhole`: nothing else was said, so nothing else is left to answer. */
-export type IntentMatch = {
-  intent: Intent;
-  scope?: SuppressionScope;
-  rule: string;
-  score: number;
-  language?: string;
-  isWhole: boolean;
-};
 
 /** One message of the turn, with what the local matcher and the guard said of it. */
 export type Said = {

@@ -1,9 +1,35 @@
-import type { RowFacts, SendingPlan } from "../ports.ts";
-import type { GateResult } from "./outbound-gate.ts";
+import type { Content } from "../domain/draft.ts";
+import type { ContactId, OutboxId } from "../domain/ids.ts";
+import type { NoticeLine } from "../domain/notice.ts";
+import type { Cleared, GateResult, Outbound, OutboundFacts } from "./outbound-gate.ts";
 import { localTime } from "./quiet-hours.ts";
-import { templateFallback } from "./template-fallback.ts";
+import type { OutboxReason } from "./reasons.ts";
+import { type FallbackFacts, templateFallback } from "./template-fallback.ts";
 
 const TOPIC_LIMIT = 60;
+
+/** A row as the sender sees it under the contact's lock. */
+export type RowFacts = {
+  outboxId: OutboxId;
+  contactId: ContactId;
+  contentHash: string;
+  message: Outbound;
+  tries: number;
+  isLaneClear: boolean;
+  pairFreeAt: Date | undefined;
+  outbound: OutboundFacts;
+  fallback: FallbackFacts;
+  /** The customer's own words that this answers, shortened; names their request in a fallback template. */
+  topic: string;
+  expiresAt: Date | undefined;
+};
+
+export type SendingPlan =
+  | { type: "send"; cleared: Cleared }
+  | { type: "defer"; until: Date; reason: OutboxReason }
+  | { type: "end"; state: "blocked" | "expired"; reason: OutboxReason; notice?: NoticeLine }
+  | { type: "hold"; template: Content; reason: OutboxReason }
+  | { type: "wait" };
 
 /**
  * What the sender does with a row once the gate has spoken. A closed window turns an answer into a held one (or into a

@@ -10,7 +10,7 @@ import {
 import type { Person } from "../domain/person.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { EsekError } from "../errors.ts";
-import { decideOutbound, type GateDecision } from "../policy/outbound-gate.ts";
+import type { GateDecision, Outbound, OutboundFacts } from "../policy/outbound-gate.ts";
 import { makeDue } from "./attempts.ts";
 import { contentHash } from "./content-hash.ts";
 import { type Tx, transaction } from "./database.ts";
@@ -33,6 +33,9 @@ export type BusinessMessage = {
   expiresAt: Date | undefined;
 };
 
+/** The gate, handed in: the store holds the facts, policy the decision. */
+export type Decide = (message: Outbound, facts: OutboundFacts) => GateDecision;
+
 export type Accepted = {
   id: string;
   state: "queued" | "deferred" | "blocked";
@@ -49,6 +52,7 @@ export type Accepted = {
 export async function sendBusinessMessage(
   store: Store,
   message: BusinessMessage,
+  decide: Decide,
 ): Promise<{ result: Accepted; isRepeat: boolean }> {
   const { merchantId } = message;
   const [keys, merchant] = await Promise.all([store.keyring.of(merchantId), store.merchants.get(merchantId)]);
@@ -64,7 +68,14 @@ export async function sendBusinessMessage(
     if (claimed.length === 0) return { result: await repeatOf(tx, merchantId, keyHash, bodyHash), isRepeat: true };
     const phoneId = await phoneOf(tx, merchantId, message.phoneNumberId);
     const conversationId = await conversationOf(tx, merchantId, phoneId, contactId!);
-    const result = await write(tx, keys, merchant, { ...message, phoneId, conversationId, contactId: contactId! }, now);
+    const result = await write(
+      tx,
+      keys,
+      merchant,
+      { ...message, phoneId, conversationId, contactId: contactId! },
+      now,
+      decide,
+    );
     await tx`update api_idempotency set status = 202, response = ${tx.json(result)} where merchant_id = ${merchantId} and key_hash = ${keyHash}`;
     return { result, isRepeat: false };
   });
@@ -78,13 +89,14 @@ async function write(
   merchant: Merchant,
   message: BusinessMessage & { phoneId: PhoneId; conversationId: ConversationId; contactId: ContactId },
   now: Date,
+  decide: Decide,
 ): Promise<Accepted> {
   const { merchantId, content, phoneId, conversationId, contactId } = message;
   const subject = { merchantId, phoneId, contactId, conversationId, config: merchant.config, keys, now };
   const purpose = await purposeOf(tx, phoneId, content);
   const { facts } = await gatherOutbound(tx, subject, { content, purpose });
   const outbound = { content, purpose, author: message.author, verdict: message.verdict, isAlwaysAnswered: false };
-  const decision = decideOutbound(outbound, facts);
+  const decision = decide(outbound, facts);
   const id = newId<OutboxId>();
   const state = decision.type === "send" ? "queued" : decision.type === "defer" ? "deferred" : "blocked";
   const reason = decision.type === "send" ? "allowed" : decision.reason;

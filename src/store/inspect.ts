@@ -1,6 +1,6 @@
 import type { MerchantId } from "../domain/ids.ts";
 import { EsekError } from "../errors.ts";
-import { decideOutbound } from "../policy/outbound-gate.ts";
+import type { Decide } from "./business-messages.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { reviveFacts } from "./revive-facts.ts";
@@ -44,10 +44,10 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
  * through today's policy: `replay` says whether it comes out the same.
  * Throws `EsekError("explain/unknown")` when nobody has it.
  */
-export async function explain(store: Store, id: string): Promise<Explained> {
+export async function explain(store: Store, id: string, decide: Decide): Promise<Explained> {
   for (const merchantId of await store.merchants.all()) {
     const keys = await store.keyring.of(merchantId);
-    const found = await transaction(store.sql, [merchantId], (tx) => explainIn(tx, keys, id));
+    const found = await transaction(store.sql, [merchantId], (tx) => explainIn(tx, keys, id, decide));
     if (found) return found;
   }
   throw new EsekError(
@@ -56,7 +56,7 @@ export async function explain(store: Store, id: string): Promise<Explained> {
   );
 }
 
-async function explainIn(tx: Tx, keys: MerchantKeys, id: string): Promise<Explained | undefined> {
+async function explainIn(tx: Tx, keys: MerchantKeys, id: string, decide: Decide): Promise<Explained | undefined> {
   const isUuid = UUID.test(id);
   const hashes = keys.blindAll(`wamid:${id}`).map((hash) => hash.toString("hex"));
   const [target] = await tx<{ turnId: string | null; outboxId: string | null; eventId: string | null }[]>`
@@ -95,7 +95,7 @@ async function explainIn(tx: Tx, keys: MerchantKeys, id: string): Promise<Explai
     return {
       ...row,
       facts: opened,
-      ...(row.subject === "outbound" ? { replay: replay(opened, row.type, row.reason) } : {}),
+      ...(row.subject === "outbound" ? { replay: replay(opened, row.type, row.reason, decide) } : {}),
     };
   });
   return { message: { turns: turnIds, outbox: target.outboxId, event: target.eventId }, decisions, attempts };
@@ -110,10 +110,10 @@ async function turnsOfEvent(tx: Tx, eventId: string): Promise<string[]> {
 }
 
 /** The stored facts through today's gate. Only the length of a text is not stored with them, and the gate never asks for it. */
-function replay(facts: unknown, type: string, reason: string): string {
+function replay(facts: unknown, type: string, reason: string, decide: Decide): string {
   const revived = reviveFacts(facts);
   if (!revived) return "not replayable";
-  const decision = decideOutbound(revived.message, revived.outbound);
+  const decision = decide(revived.message, revived.outbound);
   const same = decision.type === type && (decision.type === "send" || decision.reason === reason);
   return same ? "same" : `now ${decision.type}${decision.type === "send" ? "" : ` ${decision.reason}`}`;
 }

@@ -9,7 +9,7 @@ import {
   type PhoneId,
 } from "../domain/ids.ts";
 import type { Verdict } from "../domain/verdict.ts";
-import { type Attempt, onNews, type StatusEffect } from "../policy/delivery.ts";
+import type { Attempt, News, StatusEffect } from "../policy/delivery.ts";
 import { textOfContent } from "../policy/inbound.ts";
 import { isWindowOpen } from "../policy/service-window.ts";
 import type { FallbackFacts } from "../policy/template-fallback.ts";
@@ -57,7 +57,7 @@ type Row = {
 export function createOutbox(store: Store): OutboxPort {
   return {
     setAside: (row) => setAside(store, row),
-    markSending: (row, decide) => markSending(store, row, decide),
+    markSending: (row, decide, settleOpen) => markSending(store, row, decide, settleOpen),
     recordOutcome: (marked, outcome, decide) => recordOutcome(store, marked, outcome, decide),
   };
 }
@@ -68,7 +68,12 @@ export function createOutbox(store: Store): OutboxPort {
  * the row is `sending` and becomes `unknown` when its deadline passes. A STOP that committed first holds the person's
  * lock first, so it is seen here.
  */
-async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) => SendingPlan): Promise<Marked> {
+async function markSending(
+  store: Store,
+  due: DueRow,
+  decide: (facts: RowFacts) => SendingPlan,
+  settleOpen: SettleOpen,
+): Promise<Marked> {
   const [keys, merchant] = await Promise.all([store.keyring.of(due.merchantId), store.merchants.get(due.merchantId)]);
   return transaction(store.sql, [due.merchantId], async (tx): Promise<Marked> => {
     const now = store.clock.now();
@@ -83,7 +88,7 @@ async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) 
       await tx`delete from outbox_due where outbox_id = ${due.outboxId}`;
       return { type: "not-now", reason: "gone" };
     }
-    if (row.state === "sending" || row.state === "unknown") return resumeOpenAttempt(tx, keys, row, now);
+    if (row.state === "sending" || row.state === "unknown") return resumeOpenAttempt(tx, keys, row, now, settleOpen);
     if (row.state !== "queued" && row.state !== "deferred") {
       await settle(tx, row.id, "accepted");
       return { type: "not-now", reason: "gone" };
@@ -93,6 +98,8 @@ async function markSending(store: Store, due: DueRow, decide: (facts: RowFacts) 
     return carryOut(store, tx, keys, merchant, due, row, facts, plan, now);
   });
 }
+
+type SettleOpen = (attempt: Attempt, news: News, now: Date) => StatusEffect;
 
 type Loaded = { row: RowFacts; gathered: Gathered; content: Content };
 
@@ -285,7 +292,13 @@ async function countRecipient(tx: Tx, due: DueRow, row: Row, gathered: Gathered,
 }
 
 /** The previous holder died between marking and recording: after the deadline its outcome is unknown, later still it is settled. */
-async function resumeOpenAttempt(tx: Tx, keys: MerchantKeys, row: Row, now: Date): Promise<Marked> {
+async function resumeOpenAttempt(
+  tx: Tx,
+  keys: MerchantKeys,
+  row: Row,
+  now: Date,
+  settleOpen: SettleOpen,
+): Promise<Marked> {
   const [open] = await tx<
     { id: AttemptId; state: string; isPast: boolean }[]
   >`select id, state, deadline_at <= clock_timestamp() as "isPast" from send_attempt where outbox_id = ${row.id} order by number desc limit 1`;
@@ -294,7 +307,7 @@ async function resumeOpenAttempt(tx: Tx, keys: MerchantKeys, row: Row, now: Date
     return { type: "not-now", reason: "outcome-unknown" };
   }
   const [attempt] = await lockAttempts(tx, [open.id]);
-  const effect = onNews(
+  const effect = settleOpen(
     asAttempt(attempt!),
     open.state === "sending" ? { type: "unknown" } : { type: "no-news-in-time" },
     now,

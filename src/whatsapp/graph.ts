@@ -4,8 +4,7 @@ import { request as httpsRequest, Agent as TlsAgent } from "node:https";
 import { performance } from "node:perf_hooks";
 import type { Content } from "../domain/draft.ts";
 import type { MerchantId, PhoneId, Wamid } from "../domain/ids.ts";
-import type { Cleared } from "../policy/outbound-gate.ts";
-import type { GraphPort, Marked, SendOutcome } from "../ports.ts";
+import type { Cleared, GraphPort, Marked, SendOutcome } from "../ports.ts";
 import { sendBody } from "./payload.ts";
 
 export type GraphOptions = {

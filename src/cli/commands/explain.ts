@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { decideOutbound } from "../../policy/outbound-gate.ts";
 import { explain } from "../../store/inspect.ts";
 import { withStore } from "../context.ts";
 
@@ -8,7 +9,7 @@ export function explainCommand(): Command {
     .description("why a message was sent, or why not: every decision with its facts")
     .action(async (id: string) => {
       await withStore(async ({ store }) => {
-        process.stdout.write(`${JSON.stringify(await explain(store, id), null, 2)}\n`);
+        process.stdout.write(`${JSON.stringify(await explain(store, id, decideOutbound), null, 2)}\n`);
       });
     });
 }
