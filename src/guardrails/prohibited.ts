@@ -9,7 +9,6 @@ type Row = {
   category: string;
   kind: Kind;
   language: string;
-  text: string;
   isStrong: boolean;
   direction: "inbound" | "outbound" | undefined;
 };
@@ -25,19 +24,21 @@ export class ProhibitedLexicon {
 
   constructor() {
     this.languages = languagesIn("prohibited");
+    // Tens of thousands of rows share a few hundred descriptions: each is made once.
+    const shared = new Map<string, Row>();
     let count = 0;
     for (const language of this.languages)
-      for (const row of readTsv(`prohibited/${language}.tsv`)) {
-        const note = row.note ?? "";
-        const direction = note.includes("outbound") ? "outbound" : note.includes("inbound") ? "inbound" : undefined;
-        this.#index.add(row.text!, {
-          category: row.category!,
-          kind: row.kind as Kind,
+      for (const { category, kind, text, note = "" } of readTsv(`prohibited/${language}.tsv`)) {
+        const key = `${category}|${kind}|${language}|${note}`;
+        const row = shared.get(key) ?? {
+          category: category!,
+          kind: kind as Kind,
           language,
-          text: row.text!,
           isStrong: note.includes("strong"),
-          direction,
-        });
+          direction: note.includes("outbound") ? "outbound" : note.includes("inbound") ? "inbound" : undefined,
+        };
+        shared.set(key, row);
+        this.#index.add(text!, row);
         count++;
       }
     this.version = `lexicon-${count}`;

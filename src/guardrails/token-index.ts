@@ -2,11 +2,13 @@ import { normalise, tokens } from "./normalise.ts";
 
 export type Found<Row> = { row: Row; start: number; length: number };
 
-type Pattern<Row> = { row: Row; parts: Part[] };
-type Part = { text: string; startsFree: boolean; endsFree: boolean };
+/** The first word is the key under which a pattern lies; `rest` are the words after it, a plain string where nothing is free. */
+type Pattern<Row> = { row: Row; rest: readonly (string | Free)[] };
+type Free = { text: string; startsFree: boolean; endsFree: boolean };
 
 /** Longest clitic that a leading `*` stands for: Hebrew and Arabic write "and", "the", "to" onto the word. */
 const CLITIC = 3;
+const NOTHING: readonly string[] = [];
 
 /**
  * Rows of words, found as whole tokens in sequence. `abc*` stands for any word that begins so, `*abc` for the word with
@@ -19,8 +21,7 @@ export class TokenIndex<Row> {
   readonly #cliticPrefix = new Map<string, Pattern<Row>[]>();
 
   add(text: string, row: Row): void {
-    const parts = partsOf(text);
-    const first = parts[0];
+    const [first, ...rest] = partsOf(text);
     if (!first) return;
     const map = first.startsFree
       ? first.endsFree
@@ -29,9 +30,13 @@ export class TokenIndex<Row> {
       : first.endsFree
         ? this.#prefix
         : this.#exact;
+    const pattern = {
+      row,
+      rest: rest.length === 0 ? NOTHING : rest.map((part) => (part.startsFree || part.endsFree ? part : part.text)),
+    };
     const list = map.get(first.text);
-    if (list) list.push({ row, parts });
-    else map.set(first.text, [{ row, parts }]);
+    if (list) list.push(pattern);
+    else map.set(first.text, [pattern]);
   }
 
   /** Every match, in order of its first token. */
@@ -58,17 +63,17 @@ export class TokenIndex<Row> {
   }
 
   #check(patterns: Pattern<Row>[] | undefined, words: readonly string[], start: number, found: Found<Row>[]): void {
-    for (const { row, parts } of patterns ?? []) {
-      if (start + parts.length > words.length) continue;
-      let index = 1;
-      while (index < parts.length && fits(parts[index]!, words[start + index]!)) index++;
-      if (index === parts.length) found.push({ row, start, length: parts.length });
+    for (const { row, rest } of patterns ?? []) {
+      if (start + rest.length >= words.length) continue;
+      let index = 0;
+      while (index < rest.length && fits(rest[index]!, words[start + 1 + index]!)) index++;
+      if (index === rest.length) found.push({ row, start, length: rest.length + 1 });
     }
   }
 }
 
-function partsOf(text: string): Part[] {
-  const parts: Part[] = [];
+function partsOf(text: string): Free[] {
+  const parts: Free[] = [];
   for (const chunk of text.trim().split(/\s+/)) {
     const startsFree = chunk.startsWith("*");
     const endsFree = chunk.endsWith("*") && chunk.length > 1;
@@ -83,8 +88,9 @@ function partsOf(text: string): Part[] {
   return parts;
 }
 
-function fits(part: Part, word: string): boolean {
-  if (!part.startsFree) return part.endsFree ? word.startsWith(part.text) : word === part.text;
+function fits(part: string | Free, word: string): boolean {
+  if (typeof part === "string") return part === word;
+  if (!part.startsFree) return word.startsWith(part.text);
   for (let skip = 0; skip <= CLITIC && skip < word.length; skip++) {
     const rest = word.slice(skip);
     if (part.endsFree ? rest.startsWith(part.text) : rest === part.text) return true;
