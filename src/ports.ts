@@ -22,7 +22,6 @@ import type { Behaviour } from "./policy/event-behaviour.ts";
 import type { Cleared, GateDecision, Outbound, OutboundFacts } from "./policy/outbound-gate.ts";
 import type { OutboxReason, TurnReason } from "./policy/reasons.ts";
 import type { RowFacts, SendingPlan } from "./policy/sending.ts";
-import type { FallbackFacts } from "./policy/template-fallback.ts";
 
 /** What the path needs from the world. A method is one transaction; a decision under a lock is handed in as a function. */
 export type Ports = {

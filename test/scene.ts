@@ -95,9 +95,13 @@ export function orderUpdate(to: string, order = "A-1042") {
 }
 
 /** An opt-in as staff records it, with its proof. */
-export async function optIn(world: TestWorld, waId: string, scope: "marketing" | "utility" | "all" = "marketing") {
+export async function optIn(
+  world: TestWorld,
+  who: string | { bsuid: string },
+  scope: "marketing" | "utility" | "all" = "marketing",
+) {
   return recordConsent(world.runtime.store, world.merchantId as never, {
-    person: { waId },
+    person: typeof who === "string" ? { waId: who } : who,
     act: "opt-in",
     scope,
     source: "human",
@@ -136,7 +140,8 @@ export async function notices(world: TestWorld, kind: string): Promise<Notice[]>
 
 /** Owner's SQL on this merchant's rows. */
 export function sqlOf(world: TestWorld) {
-  return <T>(work: Parameters<typeof asMerchant<T>>[2]): Promise<T> => asMerchant(world.scratch, world.merchantId, work);
+  return <T>(work: Parameters<typeof asMerchant<T>>[2]): Promise<T> =>
+    asMerchant(world.scratch, world.merchantId, work);
 }
 
 /** Polls until something is so; a test's only wait beside `settle`. */

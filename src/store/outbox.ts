@@ -1,58 +1,21 @@
-import type { Author, Content, Purpose } from "../domain/draft.ts";
-import type { MessageContent } from "../domain/event.ts";
-import {
-  type AttemptId,
-  type ContactId,
-  type ConversationId,
-  newId,
-  type OutboxId,
-  type PhoneId,
-} from "../domain/ids.ts";
-import type { Verdict } from "../domain/verdict.ts";
+import { type AttemptId, newId } from "../domain/ids.ts";
 import type { Attempt, News, StatusEffect } from "../policy/delivery.ts";
-import { textOfContent } from "../policy/inbound.ts";
 import { isWindowOpen } from "../policy/service-window.ts";
-import type { FallbackFacts } from "../policy/template-fallback.ts";
 import type { DueRow, Marked, OutboxPort, RowFacts, SendingPlan } from "../ports.ts";
-import { applyEffect, asAttempt, failureFacts, lockAttempts, makeDue, settle } from "./attempts.ts";
+import { applyEffect, asAttempt, lockAttempts, makeDue, settle } from "./attempts.ts";
 import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
 import { holdAnswer } from "./held-answer.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Merchant } from "./merchants.ts";
 import { raiseNotice } from "./notices.ts";
-import { type Gathered, gatherOutbound } from "./outbound-facts.ts";
+import type { Gathered } from "./outbound-facts.ts";
+import { recordOutcome, setAside } from "./record-outcome.ts";
+import { type Loaded, PAIR_INTERVAL_MS, type Row, rowFacts } from "./row-facts.ts";
 import type { Store } from "./store.ts";
 
 /** The POST's own time limit; a row marked `sending` blocks its lane until then, whoever holds the lease. */
 export const POST_TIMEOUT_MS = 15_000;
-/** Meta's pair limit: one message every 6 s per person, with a burst of 45 borrowed from the future. */
-const PAIR_INTERVAL_MS = 6000;
-const PAIR_BURST = 45;
-/** Failures of our own (a row that cannot be opened, a lost connection) before a row is given up. */
-const MAX_ERRORS = 8;
-
-type Row = {
-  id: OutboxId;
-  contactId: ContactId;
-  conversationId: ConversationId;
-  phoneId: PhoneId;
-  turnId: string | null;
-  purpose: Purpose;
-  author: Author;
-  reason: string;
-  state: string;
-  stateReason: string | null;
-  content: Uint8Array;
-  contentHash: Uint8Array;
-  verdict: Verdict;
-  versions: { config: string; isAlwaysAnswered?: boolean; confirms?: "marketing" | "all" };
-  tries: number;
-  laneSeq: number;
-  lane: string | null;
-  replyTo: string | null;
-  expiresAt: Date | null;
-};
 
 export function createOutbox(store: Store): OutboxPort {
   return {
@@ -100,102 +63,6 @@ async function markSending(
 }
 
 type SettleOpen = (attempt: Attempt, news: News, now: Date) => StatusEffect;
-
-type Loaded = { row: RowFacts; gathered: Gathered; content: Content };
-
-async function rowFacts(
-  tx: Tx,
-  keys: MerchantKeys,
-  merchant: Merchant,
-  due: DueRow,
-  row: Row,
-  now: Date,
-): Promise<Loaded> {
-  const content = JSON.parse(keys.open("outbox", "content_ct", row.id, row.content)) as Content;
-  const subject = {
-    merchantId: due.merchantId,
-    phoneId: row.phoneId,
-    contactId: row.contactId,
-    conversationId: row.conversationId,
-    config: merchant.config,
-    keys,
-    now,
-  };
-  const [gathered, [lane], [pair]] = await Promise.all([
-    gatherOutbound(tx, subject, { content, purpose: row.purpose, outboxId: row.id }),
-    tx<
-      { blocked: boolean }[]
-    >`select exists (select 1 from outbox_due where lane = ${row.lane}::uuid and lane_seq < ${row.laneSeq}) as blocked`,
-    tx<
-      { paidUntil: Date; blockedUntil: Date | null }[]
-    >`select paid_until as "paidUntil", blocked_until as "blockedUntil" from pair_limit where phone_id = ${row.phoneId} and contact_id = ${row.contactId}`,
-  ]);
-  const isMissed = row.lane !== null && !isWindowOpen(gathered.facts.chat.window, now);
-  const languages = isMissed
-    ? await approvedLanguages(tx, due.merchantId, row.phoneId, merchant.config.fallbackTemplates.answerReady)
-    : [];
-  return {
-    content,
-    gathered,
-    row: {
-      outboxId: row.id,
-      contactId: row.contactId,
-      contentHash: Buffer.from(row.contentHash).toString("hex"),
-      message: {
-        content,
-        purpose: row.purpose,
-        author: row.author,
-        verdict: row.verdict,
-        isAlwaysAnswered: row.versions.isAlwaysAnswered === true,
-        confirms: row.versions.confirms,
-      },
-      tries: row.tries,
-      isLaneClear: row.lane === null || !lane!.blocked,
-      pairFreeAt: pair && pairFreeAt(pair, now),
-      outbound: gathered.facts,
-      fallback: fallbackFacts(merchant, gathered, languages),
-      topic: isMissed && row.replyTo ? await topicOf(tx, keys, row.replyTo) : "",
-      expiresAt: row.expiresAt ?? undefined,
-    },
-  };
-}
-
-/** The customer's own words that a row answers. */
-async function topicOf(tx: Tx, keys: MerchantKeys, eventId: string): Promise<string> {
-  const [asked] = await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${eventId}`;
-  if (!asked) return "";
-  const { content } = JSON.parse(keys.open("inbox", "body_ct", eventId, asked.body)) as { content?: MessageContent };
-  return content ? (textOfContent(content) ?? "") : "";
-}
-
-function pairFreeAt(pair: { paidUntil: Date; blockedUntil: Date | null }, now: Date): Date | undefined {
-  if (pair.blockedUntil && pair.blockedUntil > now) return pair.blockedUntil;
-  const earliest = pair.paidUntil.getTime() - PAIR_BURST * PAIR_INTERVAL_MS + PAIR_INTERVAL_MS;
-  return earliest > now.getTime() ? new Date(earliest) : undefined;
-}
-
-async function approvedLanguages(
-  tx: Tx,
-  merchantId: string,
-  phoneId: PhoneId,
-  name: string | undefined,
-): Promise<string[]> {
-  if (!name) return [];
-  const rows = await tx<
-    { language: string }[]
-  >`select t.language from template t join phone p on p.merchant_id = t.merchant_id and p.waba_id = t.waba_id
-    where t.merchant_id = ${merchantId} and p.id = ${phoneId} and t.name = ${name} and t.status = 'APPROVED' and t.category = 'UTILITY'`;
-  return rows.map((row) => row.language);
-}
-
-function fallbackFacts(merchant: Merchant, gathered: Gathered, languages: readonly string[]): FallbackFacts {
-  return {
-    templateName: merchant.config.fallbackTemplates.answerReady,
-    languages,
-    preferred: [gathered.contact.language, ...merchant.config.languages].filter((tag) => tag !== undefined),
-    standing: gathered.facts.recipient.standing,
-  };
-}
 
 async function carryOut(
   store: Store,
@@ -358,64 +225,4 @@ async function recordChange(
       latencyMs: 0,
     },
   ]);
-}
-
-/** Writes down what became of a POST, under the same locks that a status takes. */
-async function recordOutcome(
-  store: Store,
-  marked: Extract<Marked, { type: "sending" }>,
-  outcome: Parameters<OutboxPort["recordOutcome"]>[1],
-  decide: (attempt: Attempt, now: Date) => StatusEffect,
-): Promise<void> {
-  const keys = await store.keyring.of(marked.merchantId);
-  await transaction(store.sql, [marked.merchantId], async (tx) => {
-    const now = store.clock.now();
-    const isRefused = outcome.type === "refused";
-    // Contact, mailbox, outbox, attempt: the order of every lock.
-    const [, , [row]] = await Promise.all([
-      tx`select id from contact where id = ${marked.cleared.contactId} for update`,
-      isRefused
-        ? tx`select id from mailbox where id = (select conversation_id from send_attempt where id = ${marked.attemptId}) for update`
-        : undefined,
-      lockAttempts(tx, [marked.attemptId]),
-    ]);
-    if (!row) return;
-    const effect = decide(asAttempt(row, isRefused ? await failureFacts(tx, keys, row) : undefined), now);
-    const wamid = outcome.type === "accepted" ? outcome.wamid : undefined;
-    await Promise.all([
-      wamid
-        ? tx`update send_attempt set wamid_hash = ${keys.blind(`wamid:${wamid}`)}, wamid_ct = ${keys.seal("send_attempt", "wamid_ct", row.id, wamid)} where id = ${row.id}`
-        : undefined,
-      wamid
-        ? tx`update contact set disclosed_at = ${now} where id = ${row.contactId} and disclosed_at is null and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`
-        : undefined,
-      wamid
-        ? tx`update pair_limit set refusals = 0 where phone_id = ${row.phoneId} and contact_id = ${row.contactId} and refusals > 0`
-        : undefined,
-      wamid
-        ? tx`update waba set token_broken_at = null where merchant_id = ${row.merchantId} and waba_id = ${row.wabaId} and token_broken_at is not null`
-        : undefined,
-      applyEffect(tx, keys, row, effect, now, now),
-    ]);
-  });
-}
-
-/** A row whose delivery threw: later, and after enough tries an end with a notice, so that it never blocks its number. */
-async function setAside(store: Store, due: DueRow): Promise<void> {
-  await transaction(store.sql, [due.merchantId], async (tx) => {
-    const [row] = await tx<
-      { errors: number; state: string }[]
-    >`update outbox set errors = errors + 1 where id = ${due.outboxId} returning errors, state`;
-    if (!row || row.errors < MAX_ERRORS) {
-      await tx`update outbox_due set send_at = clock_timestamp() + ${Math.min(1000 * 2 ** (row?.errors ?? 1), 600_000)} * interval '1 ms' where outbox_id = ${due.outboxId}`;
-      return;
-    }
-    await tx`update outbox set state = 'failed', state_reason = 'attempts-exhausted' where id = ${due.outboxId}`;
-    await settle(tx, due.outboxId, "failed");
-    await raiseNotice(tx, due.merchantId, {
-      kind: "send-failed",
-      dedupeKey: `send-failed:${due.outboxId}`,
-      detail: { outbox: due.outboxId },
-    });
-  });
 }
