@@ -12,7 +12,8 @@ export type Proc = {
 /** Starts a bench process and reads the port from its first line. */
 export async function start(file: string, env: Record<string, string>): Promise<Proc> {
   const child = fork(join(import.meta.dirname, file), {
-    execArgv: process.env.PROF ? ["--cpu-prof", `--cpu-prof-dir=${process.env.PROF}`] : [],
+    // As `npm start` runs it.
+    execArgv: ["--max-semi-space-size=8", ...(process.env.PROF ? ["--cpu-prof", `--cpu-prof-dir=${process.env.PROF}`] : [])],
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });

@@ -193,7 +193,7 @@ create table event_key (
   seen_at timestamptz not null default clock_timestamp(),
   primary key (merchant_id, key_hash)
 );
-create index event_key_age on event_key (seen_at);
+create index event_key_age on event_key using brin (seen_at);
 
 create table inbox (
   id uuid primary key,
@@ -213,7 +213,7 @@ create table inbox (
 );
 create index inbox_conversation on inbox (conversation_id, seq) where conversation_id is not null;
 create index inbox_wamid on inbox (merchant_id, wamid_hash) where wamid_hash is not null;
-create index inbox_age on inbox (received_at);
+create index inbox_age on inbox using brin (received_at);
 
 create table inbox_unrouted (
   id uuid primary key,

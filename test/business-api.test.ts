@@ -8,7 +8,6 @@ import {
   HOUR,
   heard,
   known,
-  notices,
   offer,
   optIn,
   orderUpdate,
@@ -212,10 +211,6 @@ describe("what the gate refuses by name, before any POST", () => {
     if (detail) expect(answer.body.detail).toContain(detail);
     await world.settle();
     expect(await posted(world, to)).toEqual([]);
-    const told = await notices(world, "message-blocked");
-    expect(
-      told.filter((notice) => notice.detail.outbox === answer.body.id).map((notice) => notice.detail.reason),
-    ).toEqual([reason]);
   });
 
   it("a paused template, from the moment Meta's webhook says so until it is approved again", async () => {

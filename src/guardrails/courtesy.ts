@@ -14,7 +14,15 @@ const NEGATORS: ReadonlySet<string> = new Set(
     .map((word) => normalise(word)),
 );
 
-/** "don't stop sending me updates": a negator just before a stop phrase turns it around. */
-export function isNegated(words: readonly string[], start: number): boolean {
-  return words.slice(Math.max(0, start - 2), start).some((word) => NEGATORS.has(word));
+/**
+ * "don't stop sending me updates": a negator just before a stop phrase turns it around. Not across a comma or a full stop
+ * ("no, stop writing"), and not when the phrase says no itself ("no gracias, no me manden más").
+ */
+export function isNegated(words: readonly string[], start: number, startsClause: (index: number) => boolean): boolean {
+  if (NEGATORS.has(words[start]!)) return false;
+  for (let index = start; index > 0 && index > start - 2; index--) {
+    if (startsClause(index)) return false;
+    if (NEGATORS.has(words[index - 1]!)) return true;
+  }
+  return false;
 }

@@ -2,7 +2,7 @@ import type { SuppressionScope } from "../domain/consent.ts";
 import type { Intent, IntentMatch } from "../domain/intent.ts";
 import type { MatchContext } from "../ports.ts";
 import { COURTESY, isNegated } from "./courtesy.ts";
-import { isUnspaced, normalise, tokens } from "./normalise.ts";
+import { clauseStarts, isUnspaced, normalise, tokens } from "./normalise.ts";
 import { languagesIn, readTsv } from "./rows.ts";
 import { TokenIndex } from "./token-index.ts";
 
@@ -48,7 +48,8 @@ export class IntentMatcher {
     const normal = normalise(text);
     const words = withoutRepeats(tokens(normal));
     const plain = words.filter((word) => !COURTESY.has(word));
-    const found = [...this.#matchKeyword(text, words, plain, context), ...this.#matchPhrases(words, plain)];
+    const clauses = clauseStarts(normal);
+    const found = [...this.#matchKeyword(text, words, plain, context), ...this.#matchPhrases(words, plain, clauses)];
     const best = new Map<Intent, IntentMatch>();
     for (const match of found) {
       const known = best.get(match.intent);
@@ -76,7 +77,7 @@ export class IntentMatcher {
     return rows.flatMap((row) => weigh(row, words, context) ?? []);
   }
 
-  #matchPhrases(words: readonly string[], plain: readonly string[]): IntentMatch[] {
+  #matchPhrases(words: readonly string[], plain: readonly string[], clauses: ReadonlySet<number>): IntentMatch[] {
     if (words.length > 400) return [];
     const negatives = this.#negatives.find(words);
     const matches: IntentMatch[] = [];
@@ -85,7 +86,8 @@ export class IntentMatcher {
       for (const { row, start, length } of found) {
         if (isInsideLonger(found, row, start, length)) continue;
         if (sequence.length - length > MAX_AROUND && row.intent !== "crisis") continue;
-        if (row.intent === "opt_out" && isNegated(sequence, start)) continue;
+        if (row.intent === "opt_out" && isNegated(sequence, start, (index) => sequence === words && clauses.has(index)))
+          continue;
         if (
           negatives.some(
             (negative) =>

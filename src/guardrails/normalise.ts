@@ -44,3 +44,17 @@ export function tokens(normalised: string): string[] {
 export function isUnspaced(token: string): boolean {
   return UNSPACED.test(token);
 }
+
+/** The indexes of words that begin a clause: something like a comma, a full stop or a line break stands before them. */
+export function clauseStarts(normalised: string): Set<number> {
+  const starts = new Set<number>();
+  let end = 0;
+  let index = 0;
+  for (const match of normalised.matchAll(TOKEN)) {
+    if (/[,.;:!?\n\u060C\u061B\u061F\u3001\u3002\uFF0C\u2014\u2013]/u.test(normalised.slice(end, match.index)))
+      starts.add(index);
+    end = match.index + match[0].length;
+    index++;
+  }
+  return starts;
+}

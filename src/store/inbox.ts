@@ -7,7 +7,7 @@ import { type Tx, transaction } from "./database.ts";
 import type { Identities, Wanted } from "./identities.ts";
 import { GroupCommit, type Request } from "./ingest.ts";
 import type { MerchantKeys } from "./keyring.ts";
-import { type InboxRow, insertInbox, upsertMailboxes } from "./mailbox-write.ts";
+import { type InboxRow, insertInbox, isAnyMerged, upsertMailboxes } from "./mailbox-write.ts";
 import { mergeContacts } from "./merge.ts";
 import { findStatuses, recordStatuses } from "./statuses.ts";
 import type { Store } from "./store.ts";
@@ -178,14 +178,18 @@ async function writeOnce(
         isCommand: item.incoming.isCommand,
       })),
     );
-    if (boxes.isStale) throw new StaleContact();
+    if (boxes.isMerged) throw new StaleContact();
     isTurnDue = boxes.isDue;
-    await insertInbox(
-      tx,
-      freshItems
-        .filter((item) => item.incoming.event.kind !== "status" || isOdd(item.incoming.event))
-        .map((item) => inboxRow(item, boxes.seqOf.get(item.id))),
-    );
+    const [isStale] = await Promise.all([
+      isAnyMerged(tx, boxes.newContacts),
+      insertInbox(
+        tx,
+        freshItems
+          .filter((item) => item.incoming.event.kind !== "status" || isOdd(item.incoming.event))
+          .map((item) => inboxRow(item, boxes.seqOf.get(item.id))),
+      ),
+    ]);
+    if (isStale) throw new StaleContact();
     if (statusItems.length > 0) await recordStatuses(store, tx, statusItems, attempts, decide);
     for (const item of freshItems) {
       if (item.incoming.event.kind === "template")

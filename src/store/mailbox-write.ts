@@ -18,7 +18,10 @@ export type ChatItem = {
 
 export type Boxes = {
   seqOf: Map<EventId, { conversationId: ConversationId; seq: number | undefined }>;
-  isStale: boolean;
+  /** A conversation was merged away meanwhile: the batch is tried again. */
+  isMerged: boolean;
+  /** Contacts whose conversation was made just now; `isAnyMerged` must still be asked of them. */
+  newContacts: ContactId[];
   isDue: boolean;
 };
 
@@ -32,7 +35,7 @@ type Group = { key: string; first: ChatItem; items: ChatItem[]; numbered: ChatIt
 export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promise<Boxes> {
   const groups = grouped(items);
   const seqOf: Boxes["seqOf"] = new Map();
-  if (groups.length === 0) return { seqOf, isStale: false, isDue: false };
+  if (groups.length === 0) return { seqOf, isMerged: false, newContacts: [], isDue: false };
   const rows = await tx<
     {
       id: ConversationId;
@@ -78,17 +81,16 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
     for (const [index, item] of group.numbered.entries())
       seqOf.set(item.id, { conversationId: row.id, seq: row.lastSeq - group.numbered.length + index + 1 });
   }
-  const isStale =
-    rows.some((row) => row.isMerged) ||
-    (await isAnyMerged(
-      tx,
-      rows.filter((row) => row.isNew).map((row) => row.contactId),
-    ));
-  return { seqOf, isStale, isDue: groups.some((group) => dueOf(group) !== "never") };
+  return {
+    seqOf,
+    isMerged: rows.some((row) => row.isMerged),
+    newContacts: rows.filter((row) => row.isNew).map((row) => row.contactId),
+    isDue: groups.some((group) => dueOf(group) !== "never"),
+  };
 }
 
 /** A merge cannot see a mailbox that is just being made, so a new one makes sure that its contact still stands. */
-async function isAnyMerged(tx: Tx, contactIds: ContactId[]): Promise<boolean> {
+export async function isAnyMerged(tx: Tx, contactIds: ContactId[]): Promise<boolean> {
   if (contactIds.length === 0) return false;
   const rows = await tx<
     { merged: boolean }[]
