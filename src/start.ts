@@ -24,23 +24,21 @@ const DEMO_MERCHANT = "merchants/demo/merchant.yaml";
 export async function prepare(
   config: Config,
   logger: Logger,
-  options: { migrate: boolean } = { migrate: true },
+  options: { isService: boolean } = { isService: false },
 ): Promise<Prepared> {
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbedded({ dataDir: config.dataDir, binDir: config.pgBinDir });
+    : await startEmbedded({ dataDir: config.dataDir, binDir: config.pgBinDir, isService: options.isService });
   const database: DatabaseOptions = config.databaseUrl
     ? { url: config.databaseUrl }
     : { socketDir: embedded!.socketDir };
   const close = async () => {
-    if (embedded && !embedded.isAttached) await embedded.stop();
+    await embedded?.stop();
   };
   try {
-    if (options.migrate) {
-      const owner = connect({ ...database, max: 2 });
-      const applied = await migrate(owner).finally(() => owner.end({ timeout: 2 }));
-      if (applied.length > 0) logger.info({ migrations: applied }, "database migrated");
-    }
+    const owner = connect({ ...database, max: 2 });
+    const applied = await migrate(owner).finally(() => owner.end({ timeout: 2 }));
+    if (applied.length > 0) logger.info({ migrations: applied }, "database migrated");
     return { database, masterKey: masterKeyOf(config, logger), close };
   } catch (err) {
     await close();
@@ -55,7 +53,7 @@ export async function prepare(
 
 /** Everything that `npm start` means: database, key, merchant, simulator in demo mode, doors and workers. */
 export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
-  const prepared = await prepare(config, logger);
+  const prepared = await prepare(config, logger, { isService: true });
   const stops: (() => Promise<void>)[] = [prepared.close];
   const stop = async () => {
     for (const step of stops.reverse()) await step();

@@ -123,8 +123,9 @@ function inboundBody(text: string, id = `wamid.${Buffer.from(`${PHONE}${Math.ran
   });
 }
 
-async function say(text: string): Promise<void> {
-  const wamid = await world.say(PHONE, text);
+async function say(text: string, from = PHONE): Promise<void> {
+  canaries.set(`number ${from}`, from);
+  const wamid = await world.say(from, text);
   canaries.set(`wamid ${wamid}`, wamid);
   canaries.set(`wamid bytes ${wamid}`, wamid.slice("wamid.".length));
 }
@@ -188,15 +189,15 @@ describe("canaries at log level trace", () => {
   });
 
   it.each([
-    ["draft", undefined],
-    ["guard", "turn failed"],
-    ["commit", "turn failed"],
-    ["send", "delivery failed"],
-  ] as const)("a failing %s that quotes everything it was given leaves none", async (part, expected) => {
+    ["draft", "972547318301", undefined],
+    ["guard", "972547318302", "turn failed"],
+    ["commit", "972547318303", "turn failed"],
+    ["send", "972547318304", "delivery failed"],
+  ] as const)("a failing %s that quotes everything it was given leaves none", async (part, from, expected) => {
     const since = lines.length;
     poison = part;
     try {
-      await say(`${TEXT} for ${part}`);
+      await say(`${TEXT} for ${part}`, from);
       if (expected) {
         const line = await lineWith(expected, since);
         expect(JSON.parse(line).err).toMatchObject({ type: "Error", code: "Error", cause: { type: "TypeError" } });

@@ -222,18 +222,6 @@ describe("a held answer", () => {
     expect(freeForm(await sent(world, user))).toHaveLength(1);
   });
 
-  it("tapped at twice does nothing new the second time", async () => {
-    const user = "447700900026";
-    await optIn(world, user, "utility");
-    await missWindow(world, user, "Do you have olive trees in the shop?");
-    await world.control("tap", { from: user, button: "Read the answer" });
-    await world.settle();
-    const once = await words(world, user);
-    await world.control("tap", { from: user, button: "Read the answer" });
-    await world.settle();
-    expect(await words(world, user)).toEqual(once);
-  });
-
   it("tapped at twice in one burst comes once", async () => {
     const user = "447700900027";
     await optIn(world, user, "utility");

@@ -8,12 +8,15 @@ import postgres from "postgres";
 import { EsekError } from "../../errors.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Runner, serverUser } from "./server-user.ts";
+import { supervise } from "./supervision.ts";
 
 export type EmbeddedOptions = {
   dataDir: string;
   binDir?: string | undefined;
   /** Extra settings, `name=value`. Tests turn fsync off; nothing else may. */
   settings?: string[];
+  /** A long-running process, which takes the server over from commands and from the dead. */
+  isService?: boolean;
 };
 
 export type EmbeddedServer = { socketDir: string; isAttached: boolean; stop: () => Promise<void> };
@@ -39,12 +42,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   if (orphan !== undefined && isAlive(orphan)) {
     await waitReady(socketDir, undefined);
     await ensureDatabase(socketDir);
-    return { socketDir, isAttached: true, stop: () => stopPid(orphan) };
+    const attached = supervise(resolve(options.dataDir), options.isService ?? false);
+    return { socketDir, isAttached: true, stop: async () => (attached.isOurs() ? stopPid(orphan) : undefined) };
   }
   const child = startPostgres(runner, binaries.postgres, dataDir, socketDir, options.settings ?? []);
   await waitReady(socketDir, child);
   await ensureDatabase(socketDir);
-  return { socketDir, isAttached: false, stop: () => stopPid(child.pid!) };
+  const supervision = supervise(resolve(options.dataDir), options.isService ?? false);
+  return { socketDir, isAttached: false, stop: async () => (supervision.isOurs() ? stopPid(child.pid!) : undefined) };
 }
 
 async function initialise(runner: Runner, binaries: { initdb: string }, dataDir: string): Promise<void> {

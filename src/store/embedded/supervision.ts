@@ -1,0 +1,36 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Who stops the server. A command that needs it for a moment stops what it started itself; `npm start` takes over from
+ * commands and from the dead, never from another living `npm start`.
+ */
+export type Supervision = { isOurs: () => boolean };
+
+type Note = { pid: number; isService: boolean };
+
+/** Claims the server in `dataDir` where it may be claimed; `isOurs` is asked again before it is stopped. */
+export function supervise(dataDir: string, isService: boolean): Supervision {
+  const file = join(dataDir, "supervisor.json");
+  const holder = read(file);
+  const mayClaim = !holder || !isAlive(holder.pid) || (isService && !holder.isService);
+  if (mayClaim) writeFileSync(file, JSON.stringify({ pid: process.pid, isService } satisfies Note));
+  return { isOurs: () => read(file)?.pid === process.pid };
+}
+
+function read(file: string): Note | undefined {
+  try {
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Note) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
