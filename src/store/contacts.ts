@@ -1,4 +1,5 @@
 import type { ContactId } from "../domain/ids.ts";
+import type { Person } from "../domain/person.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
@@ -53,4 +54,12 @@ export async function identityHashes(tx: Tx, contactId: ContactId): Promise<stri
     { hash: string }[]
   >`select encode(id_hash, 'hex') as hash from contact_identity where contact_id = ${contactId}`;
   return rows.map((row) => row.hash);
+}
+
+/** Writes the ids and the name that are known of a person now; what is absent stays as it was. */
+export async function setPersonColumns(tx: Tx, keys: MerchantKeys, id: ContactId, person: Person): Promise<void> {
+  const sealed = (column: string, value: string | undefined) =>
+    value ? keys.seal("contact", column, id, value) : null;
+  await tx`update contact set phone_ct = coalesce(${sealed("phone_ct", person.waId)}, phone_ct), bsuid_ct = coalesce(${sealed("bsuid_ct", person.bsuid)}, bsuid_ct),
+    name_ct = coalesce(${sealed("name_ct", person.name)}, name_ct) where id = ${id}`;
 }

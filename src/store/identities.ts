@@ -1,6 +1,7 @@
 import { type ContactId, type MerchantId, newId } from "../domain/ids.ts";
 import { type IdentityKind, identitiesOf, type Person } from "../domain/person.ts";
 import { EsekError } from "../errors.ts";
+import { setPersonColumns } from "./contacts.ts";
 import { byteaArray, type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { mergeContacts } from "./merge.ts";
@@ -201,14 +202,6 @@ async function learnIds(
       .map(({ want, contacts }) => [contacts[0]!, want]),
   );
   for (const id of [...wants.keys()].sort()) await setPersonColumns(tx, keys, id, wants.get(id)!.person);
-}
-
-/** Writes the ids and the name that are known of a person now; what is absent stays as it was. */
-export async function setPersonColumns(tx: Tx, keys: MerchantKeys, id: ContactId, person: Person): Promise<void> {
-  const sealed = (column: string, value: string | undefined) =>
-    value ? keys.seal("contact", column, id, value) : null;
-  await tx`update contact set phone_ct = coalesce(${sealed("phone_ct", person.waId)}, phone_ct), bsuid_ct = coalesce(${sealed("bsuid_ct", person.bsuid)}, bsuid_ct),
-    name_ct = coalesce(${sealed("name_ct", person.name)}, name_ct) where id = ${id}`;
 }
 
 function hex(bytes: Buffer): string {

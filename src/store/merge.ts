@@ -1,7 +1,7 @@
 import type { ContactId, ConversationId, MerchantId } from "../domain/ids.ts";
 import type { Person } from "../domain/person.ts";
+import { setPersonColumns } from "./contacts.ts";
 import { type Tx, transaction } from "./database.ts";
-import { setPersonColumns } from "./identities.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Store } from "./store.ts";
 

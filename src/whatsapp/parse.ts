@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { WebhookEvent } from "../domain/event.ts";
-import { readChange, seconds, valueSchema } from "./parse/change.ts";
+import { readChange } from "./parse/change.ts";
+import { seconds, valueSchema } from "./parse/shared.ts";
 
 const envelope = z.looseObject({
   entry: z.array(

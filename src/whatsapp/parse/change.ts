@@ -1,40 +1,9 @@
-import { z } from "zod";
-import type { DeliveryStatus, Route, WebhookEvent } from "../../domain/event.ts";
+import type { DeliveryStatus, WebhookEvent } from "../../domain/event.ts";
 import type { Wamid } from "../../domain/ids.ts";
 import { readAccount, readTemplate, TEMPLATE_FIELDS } from "./management.ts";
 import { readContent } from "./message.ts";
-import { type Contact, contactSchema, person, withProfile } from "./person.ts";
-
-const text = z.string().optional().catch(undefined);
-const objects = z.array(z.looseObject({})).optional().catch(undefined);
-
-export const valueSchema = z.looseObject({
-  metadata: z.looseObject({ phone_number_id: text, display_phone_number: text }).optional().catch(undefined),
-  display_phone_number: text,
-  recipient: z.looseObject({ phone_number_id: text, display_phone_number: text }).optional().catch(undefined),
-  contacts: z.array(contactSchema).optional().catch(undefined),
-  messages: objects,
-  statuses: objects,
-  errors: objects,
-  user_preferences: objects,
-  message_echoes: objects,
-  history: objects,
-  calls: objects,
-  user_actions: objects,
-  automatic_events: objects,
-  state_sync: objects,
-});
-
-type Value = z.infer<typeof valueSchema>;
-type Raw = Record<string, unknown>;
-export type Change = {
-  field: string;
-  value: Value;
-  wabaId: string | undefined;
-  at: Date;
-  receivedAt: Date;
-  hash: (value: unknown) => string;
-};
+import { type Contact, person, withProfile } from "./person.ts";
+import { type Change, type Raw, routeOf, seconds, string, valueSchema } from "./shared.ts";
 
 /** Every event of one `changes[]` entry, in our words. Routed by `field`; tolerant of Meta's misplaced and unknown ones. */
 export function readChange(change: Change): WebhookEvent[] {
@@ -54,16 +23,6 @@ export function readChange(change: Change): WebhookEvent[] {
   if (field.startsWith("group_")) return [other(change, "group", field, value)];
   if (TEMPLATE_FIELDS.has(field)) return [readTemplate(change)];
   return [readAccount(change) ?? other(change, "unsupported", field, value)];
-}
-
-export function routeOf({ value, wabaId }: Change): Route {
-  const route: Route = {};
-  if (wabaId) route.wabaId = wabaId;
-  const business = value.metadata ?? value.recipient;
-  if (business?.phone_number_id) route.phoneNumberId = business.phone_number_id;
-  const display = (business?.display_phone_number ?? value.display_phone_number)?.replace(/\D/g, "");
-  if (display) route.displayNumber = display;
-  return route;
 }
 
 function readMessages(change: Change): WebhookEvent[] {
@@ -319,14 +278,4 @@ function other(
     at: seconds((raw as Raw)?.timestamp) ?? change.at,
     raw,
   };
-}
-
-export function string(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-/** Meta's unix seconds, as a string or a number. */
-export function seconds(value: unknown): Date | undefined {
-  const number = typeof value === "string" || typeof value === "number" ? Number(value) : Number.NaN;
-  return Number.isFinite(number) && number > 0 ? new Date(number * 1000) : undefined;
 }

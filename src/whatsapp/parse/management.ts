@@ -1,5 +1,5 @@
 import type { AccountEvent, TemplateEvent, WebhookEvent } from "../../domain/event.ts";
-import { type Change, routeOf, seconds, string } from "./change.ts";
+import { type Change, routeOf, seconds, string } from "./shared.ts";
 
 export const TEMPLATE_FIELDS = new Set([
   "message_template_status_update",
