@@ -124,16 +124,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     logger: options.logger ?? createLogger("silent"),
     wrap: options.wrap,
   });
-  const control = async <T>(path: string, body?: unknown): Promise<T> => {
-    const response = await fetch(
-      `${sim.url}/_sim/${path}`,
-      body === undefined
-        ? {}
-        : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) },
-    );
-    if (!response.ok) throw new Error(`simulator ${path}: ${response.status} ${await response.text()}`);
-    return (await response.json()) as T;
-  };
+  const control = controlOf(sim);
   await control("webhook-url", { url: `http://127.0.0.1:${runtime.port}/webhooks/whatsapp` });
   await runtime.syncTemplates();
   const thread = async (user: string) =>
@@ -171,6 +162,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
       if (!options.simulator) await sim.stop();
       if (!options.scratch) await scratch.drop();
     },
+  };
+}
+
+/** The simulator's control API as a function: GET without a body, POST with one. */
+export function controlOf(sim: Simulator): TestWorld["control"] {
+  return async <T>(path: string, body?: unknown): Promise<T> => {
+    const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const response = await fetch(`${sim.url}/_sim/${path}`, body === undefined ? {} : post);
+    if (!response.ok) throw new Error(`simulator ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
   };
 }
 

@@ -1,4 +1,4 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { Usage } from "../domain/draft.ts";
 import { EsekError } from "../errors.ts";
 
@@ -24,7 +24,7 @@ export function createLlm(options: { baseUrl: string | undefined; apiKey: string
           "model/not-configured",
           "No model is configured. Set OPENAI_API_KEY, and OPENAI_BASE_URL for another provider.",
         );
-      client ??= new OpenAI({ baseURL: options.baseUrl, apiKey: options.apiKey ?? "none", maxRetries: 0 });
+      client ??= await connect(options);
       try {
         const completion = await client.chat.completions.create(
           { model, messages, max_tokens: maxOutputTokens },
@@ -51,4 +51,10 @@ export function createLlm(options: { baseUrl: string | undefined; apiKey: string
       }
     },
   };
+}
+
+/** Loaded at the first call: a process that takes no turns never pays for it. */
+async function connect(options: { baseUrl: string | undefined; apiKey: string | undefined }): Promise<OpenAI> {
+  const { default: Client } = await import("openai");
+  return new Client({ baseURL: options.baseUrl, apiKey: options.apiKey ?? "none", maxRetries: 0 });
 }

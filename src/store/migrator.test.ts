@@ -107,17 +107,6 @@ describe("the migrator", () => {
     expect(await migrate(other, [FIRST])).toEqual(["0001_step.sql"]);
     await other.end({ timeout: 1 });
   });
-
-  it("a process that dies while it holds the lock does not keep the next one out", async () => {
-    const dying = connect({ socketDir: inject("socketDir"), database, max: 1 });
-    const started = migrate(dying, [migration(1, "create table one (id int); select pg_sleep(20)")]);
-    started.catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await owner`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${database} and query like '%pg_sleep(20)%' and pid <> pg_backend_pid()`;
-    await expect(started).rejects.toBeDefined();
-    await dying.end({ timeout: 1 });
-    expect(await migrate(owner, [FIRST])).toEqual(["0001_step.sql"]);
-  });
 });
 
 describe("the files of migrations/", () => {
