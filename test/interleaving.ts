@@ -98,7 +98,14 @@ export async function playSeed(rig: Rig, seed: number): Promise<string[]> {
   return play.problems.length > 0 ? [...play.problems, `after: ${play.log.slice(-14).join(" > ")}`] : [];
 }
 
-type Worker = { actor: Actor; process: Process; ports: Ports; claim: Claim | undefined; hasClaimed: boolean; abort: AbortController };
+type Worker = {
+  actor: Actor;
+  process: Process;
+  ports: Ports;
+  claim: Claim | undefined;
+  hasClaimed: boolean;
+  abort: AbortController;
+};
 type Deliverer = { actor: Actor; ports: Ports; post: Post | undefined; changes: Change[] };
 type Sender = { actor: Actor; process: Process; ports: Ports };
 
@@ -467,8 +474,9 @@ class Play {
     if (mayBe && count === 2) this.#rig.totals.resent++;
   }
 
-  /** What Meta says of a message it has: all of it, some of it or nothing, in any order. */
+  /** What Meta says of a message it has: nothing, some of it or all of it, in any order. */
   #receipts(wamid: string, attemptId: string): void {
+    if (this.#random.chance(0.4)) return;
     const failed = !this.#isDraining && this.#random.chance(0.05);
     for (const status of failed ? ["failed"] : ["sent", "delivered", "read"]) {
       if (!this.#random.chance(this.#isDraining ? 0.2 : 0.8)) continue;
@@ -550,7 +558,8 @@ class Play {
     this.#isDraining = true;
     for (let round = 0; round < 60; round++) {
       for (let parked = this.#parked(); parked.length > 0; parked = this.#parked()) await this.#run(parked);
-      while (this.#queue.length > 0) await this.#toEnd(this.#deliverers[round % 2]!.actor, () => this.#deliverAll(round));
+      while (this.#queue.length > 0)
+        await this.#toEnd(this.#deliverers[round % 2]!.actor, () => this.#deliverAll(round));
       await this.#turnsFallDue();
       await this.#leasesRunOut();
       for (let claims = 1; claims > 0; ) {

@@ -56,27 +56,12 @@ export async function draftAnswer(
     return effects;
   }
   if (draft.type === "hand-off") {
-    effects.humanMode = "take";
-    effects.outbox.push(
-      compose(facts, {
-        content: handOffSentence(ports, facts, language),
-        reason: "hand-off",
-        dedupeKey: `handoff:${last?.id ?? facts.turnId}`,
-        isAlwaysAnswered: true,
-        replyTo: last?.id,
-      }),
-    );
-    effects.notices.push({
-      kind: "hand-off",
-      dedupeKey: `hand-off:${last?.id ?? facts.turnId}`,
-      detail: { by: "agent" },
-    });
     done("hand-off", "hand-off");
-    return effects;
+    return handOff(ports, facts, effects, language, last);
   }
   const { draft: final, verdict } = await guarded(ports, facts, asked, draft, language, signal);
   if (verdict.verdict !== "clear" || isPromotionAfterStop(facts, verdict)) {
-    const reason = verdict.verdict === "flagged" ? "draft-flagged" : "draft-undetermined";
+    const reason = verdict.verdict === "undetermined" ? "draft-undetermined" : "draft-flagged";
     const fallen = fallBack(ports, facts, effects, language, last, reason, done, {});
     for (const entry of fallen.records) entry.verdicts.push(verdict);
     return fallen;
@@ -84,6 +69,28 @@ export async function draftAnswer(
   done("answer", "agent-answered");
   for (const entry of effects.records) entry.verdicts.push(verdict);
   effects.outbox.push(...answerLines(ports, facts, final, language, last, verdict));
+  return effects;
+}
+
+function handOff(
+  ports: Ports,
+  facts: TurnFacts,
+  effects: TurnEffects,
+  language: string,
+  last: Spoken | undefined,
+): TurnEffects {
+  const key = last?.id ?? facts.turnId;
+  effects.humanMode = "take";
+  effects.outbox.push(
+    compose(facts, {
+      content: handOffSentence(ports, facts, language),
+      reason: "hand-off",
+      dedupeKey: `handoff:${key}`,
+      isAlwaysAnswered: true,
+      replyTo: last?.id,
+    }),
+  );
+  effects.notices.push({ kind: "hand-off", dedupeKey: `hand-off:${key}`, detail: { by: "agent" } });
   return effects;
 }
 
