@@ -114,24 +114,21 @@ describe("a stop word in any language", () => {
     expect(lines).toEqual([{ scope: "marketing", source: "keyword", count: languages.length }]);
   });
 
-  it.each(languages)("%s: confirmed once, and no promotion goes out any more", async (language) => {
-    const user = phoneOf(language);
-    const [confirmation, ...more] = await words(world, user);
-    expect(more).toEqual([]);
-    const ends = sentences.languages.map((tag) => end("opt_out_marketing", tag));
-    expect(
-      ends.some((tail) => confirmation!.endsWith(tail)),
-      confirmation,
-    ).toBe(true);
-    expect((await api(offer(user))).body).toMatchObject({ state: "blocked", reason: "suppressed-marketing" });
-    expect(await posted(world, user)).toHaveLength(1);
-  });
-
-  it.each(languages.filter((language) => /[^ -~]/.test(strongKeyword(language)) && language !== "zh-Hant"))(
-    "%s: is confirmed in its own language",
+  it.each(languages)(
+    "%s: confirmed once, in the language of the word, and no promotion goes out any more",
     async (language) => {
-      const [text] = await words(world, phoneOf(language));
-      expect(text!.endsWith(end("opt_out_marketing", language)), text).toBe(true);
+      const user = phoneOf(language);
+      const [confirmation, ...more] = await words(world, user);
+      expect(more).toEqual([]);
+      // STOP belongs to everybody: it says nothing about its writer. Of two ways to write Chinese the words do not tell.
+      const isTelling = /[^ -~]/.test(strongKeyword(language)) && language !== "zh-Hant";
+      const ends = (isTelling ? [language] : sentences.languages).map((tag) => end("opt_out_marketing", tag));
+      expect(
+        ends.some((tail) => confirmation!.endsWith(tail)),
+        confirmation,
+      ).toBe(true);
+      expect((await api(offer(user))).body).toMatchObject({ state: "blocked", reason: "suppressed-marketing" });
+      expect(await posted(world, user)).toHaveLength(1);
     },
   );
 });
@@ -445,8 +442,8 @@ describe("a STOP against a promotion on its way", () => {
     }
   });
 
-  it("raced 240 times, no promotion leaves after the STOP is committed", { timeout: 60_000 }, async () => {
-    const ROUNDS = 240;
+  it("raced 200 times, no promotion leaves after the STOP is committed", { timeout: 60_000 }, async () => {
+    const ROUNDS = 200;
     const clock = clockFrom("2026-11-24T03:30:00Z");
     const world = await startWorld({ now: clock.now });
     try {
@@ -463,9 +460,9 @@ describe("a STOP against a promotion on its way", () => {
       await world.control("clock", { advanceMs: 1000 });
       const dice = dieOf(20261124);
       const release = world.advance(0);
-      for (let at = 0; at < ROUNDS; at += 24)
+      for (let at = 0; at < ROUNDS; at += 20)
         await Promise.all(
-          users.slice(at, at + 24).flatMap((user) => {
+          users.slice(at, at + 20).flatMap((user) => {
             const stop = later(dice() * 25).then(() => world.say(user, "STOP"));
             return waiting.includes(user) ? [stop] : [stop, later(dice() * 25).then(() => api(offer(user)))];
           }),
