@@ -13,7 +13,10 @@ export type Proc = {
 export async function start(file: string, env: Record<string, string>): Promise<Proc> {
   const child = fork(join(import.meta.dirname, file), {
     // As `npm start` runs it.
-    execArgv: ["--max-semi-space-size=8", ...(process.env.PROF ? ["--cpu-prof", `--cpu-prof-dir=${process.env.PROF}`] : [])],
+    execArgv: [
+      "--max-semi-space-size=8",
+      ...(process.env.PROF ? ["--cpu-prof", `--cpu-prof-dir=${process.env.PROF}`] : []),
+    ],
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });

@@ -89,6 +89,7 @@ export async function takeTurn(ports: Ports, claim: Claim, signal: AbortSignal):
 /** A tap on "your answer is ready" releases what is held while it is fresh; later the agent answers the old question anew. */
 function withHeldAnswer(act: InboundAct, facts: TurnFacts) {
   if (act.type !== "held-answer") return act;
+  if (facts.held === undefined && facts.isHeldReleased) return { type: "nothing" as const };
   const isFresh = facts.held !== undefined && onHeldTap(facts.held, facts.now, facts.merchant.version) === "release";
   return isFresh ? { type: "held-answer" as const, held: facts.held! } : { type: "agent" as const };
 }

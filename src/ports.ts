@@ -122,6 +122,8 @@ export type TurnFacts = {
   lastOptions: readonly string[];
   isAnswerLaterAsked: boolean;
   held: HeldAnswer | undefined;
+  /** The last held answer was released already: another tap on it asks for nothing. */
+  isHeldReleased: boolean;
   deadLetterSince: Date | undefined;
   humanSince: Date | undefined;
   isHandoffNoticed: boolean;

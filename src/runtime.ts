@@ -5,6 +5,7 @@ import { createAgent } from "./agent/agent.ts";
 import type { Config } from "./config.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
 import type { MerchantId, PhoneId } from "./domain/ids.ts";
+import { errorCode } from "./errors.ts";
 import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
 import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
@@ -22,6 +23,7 @@ import { createInbox } from "./store/inbox.ts";
 import { Keyring } from "./store/keyring.ts";
 import { createMailbox } from "./store/mailbox.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
+import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
 import { createSenders } from "./store/senders.ts";
 import type { Store } from "./store/store.ts";
@@ -173,9 +175,13 @@ async function listen(
     port: (server.address() as AddressInfo).port,
     stop: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-        setTimeout(() => server.closeAllConnections(), 3000).unref();
+        const idle = setInterval(() => server.closeIdleConnections(), 50);
+        const hard = setTimeout(() => server.closeAllConnections(), 3000);
+        server.close(() => {
+          clearInterval(idle);
+          clearTimeout(hard);
+          resolve();
+        });
       }),
   };
 }
@@ -222,6 +228,7 @@ async function phoneNumberId(store: Store, merchantId: MerchantId, phoneId: Phon
   return row?.id;
 }
 
+/** Every WABA by itself: one that Graph refuses must not keep the others from being read. */
 async function syncAll(
   store: Store,
   options: RuntimeOptions,
@@ -230,12 +237,19 @@ async function syncAll(
   for (const merchantId of await store.merchants.all()) {
     const bearer = await token(merchantId);
     if (!bearer) continue;
-    for (const waba of (await store.merchants.get(merchantId)).config.wabas)
-      await saveTemplates(
-        store,
-        merchantId,
-        waba.id,
-        await listTemplates({ url: options.graphUrl, version: options.config.graphApiVersion, token: bearer }, waba.id),
-      );
+    for (const waba of (await store.merchants.get(merchantId)).config.wabas) {
+      try {
+        const remote = { url: options.graphUrl, version: options.config.graphApiVersion, token: bearer };
+        await saveTemplates(store, merchantId, waba.id, await listTemplates(remote, waba.id));
+      } catch (err) {
+        options.logger.warn({ err, merchant: merchantId }, "templates of a WABA could not be read");
+        const notice = {
+          kind: "template-sync-failed",
+          dedupeKey: `template-sync:${waba.id}`,
+          detail: { waba: waba.id, code: errorCode(err) },
+        };
+        await transaction(store.sql, [merchantId], (tx) => raiseNotice(tx, merchantId, notice));
+      }
+    }
   }
 }

@@ -451,6 +451,7 @@ describe("the portfolio's messaging limit", () => {
       expect(await sent(world, people[2]!)).toEqual([]);
       await world.advance(DAY + HOUR);
       await until(async () => (await sent(world, people[2]!)).length === 1);
+      await world.settle();
     } finally {
       await world.stop();
     }

@@ -244,63 +244,6 @@ describe("one demo process and the commands beside it", () => {
   });
 });
 
-describe("guard", () => {
-  it("intent writes one JSON line a row on stdout and nothing else", async () => {
-    const file = write(
-      "intents.jsonl",
-      [
-        { id: "a", text: "STOP" },
-        { id: 2, text: "Do you sell cacti?" },
-        { id: "c", text: "הסר", lang: "he" },
-        { id: "d", text: "STOP ALL" },
-        { id: "e", text: "cancel", context: "order_open" },
-      ]
-        .map((row) => JSON.stringify(row))
-        .join("\n"),
-    );
-    const found = await rows("guard", "intent", "--input", file);
-    expect(found.map((row) => [row.id, row.intent, row.scope])).toEqual([
-      ["a", "opt_out", "marketing"],
-      [2, "none", undefined],
-      ["c", "opt_out", "marketing"],
-      ["d", "opt_out", "all"],
-      ["e", "none", undefined],
-    ]);
-    for (const row of found) expect(row).toMatchObject({ rule: expect.any(String), score: expect.any(Number) });
-  });
-
-  it("classify writes one JSON line a row on stdout and nothing else", async () => {
-    const file = write(
-      "classify.jsonl",
-      [
-        { id: 1, text: "I want to buy cocaine" },
-        { id: 2, text: "When do you open?" },
-        { id: 3, text: "20% off today", direction: "outbound" },
-      ]
-        .map((row) => JSON.stringify(row))
-        .join("\n"),
-    );
-    const found = await rows<{ checks: { check: string; verdict: string }[] }>("guard", "classify", "--input", file);
-    expect(found).toMatchObject([
-      { id: 1, verdict: "flagged", category: "drugs" },
-      { id: 2, verdict: "clear", category: null },
-      { id: 3, verdict: "clear" },
-    ]);
-    expect(found[2]!.checks).toContainEqual(expect.objectContaining({ check: "promotion", verdict: "flagged" }));
-  });
-
-  it("a row that is none ends with 1 and its line; a missing file is named", async () => {
-    const rowsFile = write("bad-rows.jsonl", '{"id":1,"text":"a"}\n{"id":2}\n');
-    const [bad, missing] = await Promise.all([
-      esek("guard", "intent", "--input", rowsFile),
-      esek("guard", "classify", "--input", join(folder, "nowhere.jsonl")),
-    ]);
-    expect([bad.code, jsonLines(bad.out).length]).toEqual([1, 1]);
-    expect(bad.err).toContain("bad-rows.jsonl:2");
-    expect([missing.code, missing.out, missing.err]).toEqual([1, "", expect.stringContaining("does not exist")]);
-  });
-});
-
 describe("keys, stops and kills", () => {
   it("after keys rotate and keys rotate --master a restart still reads the old conversation and answers", async () => {
     const wamid = (await thread(PERSON)).find((item) => item.direction === "in")!.wamid;

@@ -140,7 +140,9 @@ function languageRank(match: IntentMatch, context: MatchContext): number {
   const own = match.language?.split("-")[0] ?? "und";
   const index = context.languages.findIndex((tag) => tag.split("-")[0] === own);
   if (index >= 0) return index;
-  const local = (COUNTRY_LANGUAGES[context.country ?? ""] ?? []).indexOf(own);
+  const local = (COUNTRY_LANGUAGES[context.country ?? ""] ?? []).findIndex(
+    (tag) => tag === match.language || tag === own,
+  );
   if (local >= 0) return 20 + local;
   return own === "und" ? 50 : 100;
 }
@@ -189,7 +191,7 @@ function weigh(row: Row, words: readonly string[], context: MatchContext): Inten
 
 const COUNTRY_LANGUAGES: Record<string, string[]> = {
   IL: ["he", "ar", "en", "ru"], US: ["en", "es"], GB: ["en"], CA: ["en", "fr"], IT: ["it"], FR: ["fr"], DE: ["de"], AT: ["de"], CH: ["de", "fr", "it"], ES: ["es", "ca"], MX: ["es"], AR: ["es"], PE: ["es"], CO: ["es"], CL: ["es"],
-  BR: ["pt"], PT: ["pt"], NL: ["nl"], BE: ["nl", "fr"], PL: ["pl"], RU: ["ru"], UA: ["uk", "ru"], TR: ["tr"], IN: ["hi", "en", "bn", "ur"], PK: ["ur"], BD: ["bn"], ID: ["id"], MY: ["ms"], VN: ["vi"], TH: ["th"], CN: ["zh"], TW: ["zh"], HK: ["zh"],
+  BR: ["pt"], PT: ["pt"], NL: ["nl"], BE: ["nl", "fr"], PL: ["pl"], RU: ["ru"], UA: ["uk", "ru"], TR: ["tr"], IN: ["hi", "en", "bn", "ur"], PK: ["ur"], BD: ["bn"], ID: ["id"], MY: ["ms"], VN: ["vi"], TH: ["th"], CN: ["zh-Hans"], TW: ["zh-Hant"], HK: ["zh-Hant"],
   JP: ["ja"], KR: ["ko"], IR: ["fa"], GR: ["el"], RO: ["ro"], HU: ["hu"], CZ: ["cs"], SK: ["sk"], SE: ["sv"], DK: ["da"], NO: ["no"], FI: ["fi"], BG: ["bg"], HR: ["hr"], RS: ["sr"], KE: ["sw"], TZ: ["sw"], ET: ["am"], PH: ["tl", "en"],
   EG: ["ar"], SA: ["ar"], AE: ["ar"], MA: ["ar", "fr"], JO: ["ar"], IE: ["en"], AU: ["en"], NZ: ["en"], ZA: ["en"], NG: ["en"],
 }; // biome-ignore format: a table reads as a table
@@ -197,7 +199,7 @@ const COUNTRY_LANGUAGES: Record<string, string[]> = {
 function candidates(context: MatchContext): Set<string> {
   return new Set([
     ...context.languages.map((tag) => tag.split("-")[0]!),
-    ...(COUNTRY_LANGUAGES[context.country ?? ""] ?? []),
+    ...(COUNTRY_LANGUAGES[context.country ?? ""] ?? []).map((tag) => tag.split("-")[0]!),
   ]);
 }
 

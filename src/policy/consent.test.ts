@@ -103,9 +103,9 @@ describe("what a person allows", () => {
       { ...STOPPED, hasPendingOptIn: true },
     ],
     [
-      "an opt-in by the API after STOP stays pending, however new",
+      "an opt-in by the API after STOP stays pending for marketing, however new; for orders, which STOP leaves alone, it counts",
       [line(1, "opt-out", "marketing", "keyword"), line(9000, "opt-in", "all", "api")],
-      { ...STOPPED, hasPendingOptIn: true },
+      { ...STOPPED, utility: { isSuppressed: false, hasOptIn: true }, hasPendingOptIn: true },
     ],
     [
       "staff cannot lift STOP",
@@ -214,6 +214,15 @@ describe("what a person allows", () => {
   it.each(rows)("%s", (_when, ledger, then) => {
     expect(standing(ledger)).toEqual(then);
   });
+});
+
+it("what STOP ALL ended does not come back with an opt-in to marketing", () => {
+  const ledger = [
+    line(1, "opt-in", "all", "keyword"),
+    line(2, "opt-out", "all", "keyword"),
+    line(3, "opt-in", "marketing", "double-opt-in"),
+  ];
+  expect(standing(ledger).utility.hasOptIn).toBe(false);
 });
 
 describe("promises over any history", () => {

@@ -11,8 +11,8 @@ export type Standing = {
   hasPendingOptIn: boolean;
 };
 
-/** Acts of the person that Esek itself received: these lift a stop, in order of event time. */
-const LIFTS: readonly ConsentSource[] = ["keyword", "button", "double-opt-in"];
+/** Acts of the person that Esek itself received: these lift a stop, in order of event time, when they say so of everything (START does). */
+export const LIFTS: readonly ConsentSource[] = ["keyword", "button", "double-opt-in"];
 const METAS: readonly ConsentSource[] = ["meta-preference", "error-131050"];
 
 /**
@@ -36,13 +36,14 @@ export function standing(ledger: readonly ConsentEvent[]): Standing {
         if (event.scope !== "marketing") utility = false;
       }
     } else if (event.act === "opt-in" || event.act === "pending-opt-in") {
-      const isLift = event.act === "opt-in" && LIFTS.includes(event.source);
-      if (isMeta) isStoppedAtMeta = false;
+      const isLift = event.act === "opt-in" && LIFTS.includes(event.source) && event.scope === "all";
+      if (isMeta && event.act === "opt-in") isStoppedAtMeta = false;
       if (isLift) stopped = "no";
       const counts = isLift || (stopped === "no" && !isStoppedAtMeta && event.act === "opt-in");
       if (!counts && !isMeta) {
-        if (event.scope === "utility" && stopped !== "all" && event.act === "opt-in") utility = true;
-        else hasPendingOptIn = true;
+        // A stop of marketing leaves orders alone: that half of a declared opt-in counts, the other half waits for the person.
+        if (event.scope !== "marketing" && stopped !== "all" && event.act === "opt-in") utility = true;
+        if (event.scope !== "utility" || !utility) hasPendingOptIn = true;
         continue;
       }
       if (isMeta) continue;

@@ -70,7 +70,8 @@ export const UNKNOWN_WAIT_MS = 90_000;
 export function onNews(attempt: Attempt, news: News, now: Date): StatusEffect {
   switch (news.type) {
     case "accepted":
-      return arrived(attempt, { state: "accepted" });
+      // Its failure came first: the row is on its way to another try already.
+      return attempt.statusRank === STATUS_RANK.failed ? nothing() : arrived(attempt, { state: "accepted" });
     case "status":
       return onStatus(attempt, news, now);
     case "refused":
@@ -110,8 +111,13 @@ function onStatus(attempt: Attempt, news: Extract<News, { type: "status" }>, now
   }
   const code = news.errorCode ?? 131000;
   const change = { state: "accepted" as const, rank, status: "failed", errorCode: code };
-  if (!attempt.isLatest) return { attempt: change, facts: [], notices: [] };
-  return { ...refused(attempt, code, news.at, now), attempt: change };
+  // What was delivered once is not sent again, whatever is said of it later.
+  if (!attempt.isLatest || attempt.statusRank >= STATUS_RANK.delivered!)
+    return { attempt: change, facts: [], notices: [] };
+  const effect = refused(attempt, code, news.at, now);
+  // A row that was called off or given up meanwhile stays so; what its failure tells about the person still counts.
+  const isOpen = ["sending", "accepted", "unknown", "queued", "deferred"].includes(attempt.row.state);
+  return { ...effect, attempt: change, row: isOpen ? effect.row : undefined };
 }
 
 /** Meta has it. A resend that has not left yet is called off; one that has left was the second of two, and is counted. */

@@ -24,6 +24,7 @@ describe("marketing to one person", () => {
     ["eight in 30 days", days(2, 5, 9, 12, 15, 20, 24, 29), CAPS, later(DAY)],
     ["the eighth fell out of the 30 days", days(2, 5, 9, 12, 15, 20, 24, 30), CAPS, undefined],
     ["the longest wait of all caps", days(0.5, 2, 4), CAPS, later(3 * DAY)],
+    ["the longest wait, also where the week frees first", ago(7 * DAY - HOUR, 3 * DAY, HOUR), CAPS, later(23 * HOUR)],
     ["more than the cap, after it was lowered", days(1.5, 2, 3, 4, 5), CAPS, later(4 * DAY)],
     ["a merchant who allows none", [], { ...CAPS, perDay: 0 }, later(DAY)],
     ["a merchant who allows none a month", [], { ...CAPS, perMonth: 0 }, later(30 * DAY)],

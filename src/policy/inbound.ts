@@ -112,8 +112,8 @@ export function decideInbound(
   if (data) return { type: "data-request", said: data };
   const rest = spoken.filter((said) => isLeftToAnswer(said, commands));
   if (rest.length === 0) return { type: "nothing" };
-  if (commands.some((command) => command.type === "opt-out" && command.scope === "all"))
-    return { type: "unanswered", said: rest.at(-1)! };
+  const silenced = rest.filter((said) => isBeforeStopOfAll(said, commands));
+  if (silenced.length === rest.length) return { type: "unanswered", said: rest.at(-1)! };
   if (verdict?.verdict === "flagged")
     return {
       type: verdict.category === "self_harm" ? "crisis" : "prohibited",
@@ -122,10 +122,20 @@ export function decideInbound(
     };
   if (verdict?.verdict === "undetermined") return { type: "undetermined", said: rest.at(-1)! };
   const tap = rest.find((said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD);
-  if (tap && rest.every((said) => said === tap || textOfContent(said.content) === undefined))
+  const isTap = (said: Said) => payloadOf(said.content) === HELD_ANSWER_PAYLOAD;
+  if (tap && rest.every((said) => isTap(said) || textOfContent(said.content) === undefined))
     return { type: "held-answer", said: tap };
   const readable = rest.filter((said) => textOfContent(said.content) !== undefined);
   return readable.length > 0 ? { type: "agent" } : { type: "cannot-read", said: rest.at(-1)! };
+}
+
+/** Said before, or in, the last "never write to me again" that nothing after it has lifted. Who writes afterwards is answered. */
+function isBeforeStopOfAll(said: Said, commands: readonly Command[]): boolean {
+  const stop = commands.findLastIndex((command) => command.type === "opt-out" && command.scope === "all");
+  if (stop < 0 || commands.slice(stop).some((command) => command.type === "opt-in" && command.source === "keyword"))
+    return false;
+  const at = commands[stop]!.said;
+  return said.at < at.at || (said.at.getTime() === at.at.getTime() && said.seq <= at.seq);
 }
 
 /** Whether a message still wants an answer after the commands: a bare command does not, a command inside a sentence does. */

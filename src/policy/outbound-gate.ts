@@ -88,6 +88,8 @@ export function decideOutbound(message: Outbound, facts: OutboundFacts): GateDec
 
 /** Proof that the gate let exactly this content to exactly this person. Made here only, never stored. */
 class ClearedMessage {
+  // A private field makes the type nominal: an object of the same shape is not one.
+  readonly #proof = true;
   readonly outboxId: OutboxId;
   readonly contactId: ContactId;
   readonly contentHash: string;
@@ -100,6 +102,11 @@ class ClearedMessage {
     this.contentHash = binding.contentHash;
     this.as = decision.as;
     this.validUntil = decision.validUntil;
+  }
+
+  /** For the sender's last look: true for every value that the gate made. */
+  isGenuine(): boolean {
+    return this.#proof;
   }
 
   static of(binding: Binding, decision: Extract<GateDecision, { type: "send" }>): ClearedMessage {
@@ -193,7 +200,7 @@ function windowOrTemplate(message: Outbound, { chat, template, now }: OutboundFa
   const problem = checkTemplate(message.content.template, template ?? { template: undefined, languages: [] });
   if (problem) return { type: "block", ...problem };
   const category = template!.template!.category.toUpperCase();
-  const permitted = { marketing: "MARKETING", utility: "UTILITY", authentication: "AUTHENTICATION", reply: "UTILITY" }[
+  const permitted = { marketing: "MARKETING", utility: "UTILITY", authentication: "AUTHENTICATION", reply: undefined }[
     message.purpose
   ];
   return category === permitted

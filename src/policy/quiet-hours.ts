@@ -27,7 +27,7 @@ const HORIZON_MS = 10 * 24 * 3_600_000;
  * an hour at which every candidate zone is open.
  */
 export function quietHours(facts: QuietFacts): QuietDecision {
-  if (facts.zones.length === 0) return { type: "zone-unknown" };
+  if (facts.zones.length === 0 || !facts.zones.every(isZone)) return { type: "zone-unknown" };
   if (isOpenAt(facts, facts.now)) return { type: "open" };
   let at = Math.ceil((facts.now.getTime() + 1) / STEP_MS) * STEP_MS;
   const end = at + HORIZON_MS;
@@ -79,4 +79,14 @@ export function localTime(zone: string, at: Date): { date: string; day: string; 
     day: part.weekday!.slice(0, 3).toLowerCase(),
     time: `${part.hour}:${part.minute}`,
   };
+}
+
+function isZone(zone: string): boolean {
+  if (formatters.has(zone)) return true;
+  try {
+    localTime(zone, new Date(0));
+    return true;
+  } catch {
+    return false;
+  }
 }

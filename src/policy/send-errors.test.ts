@@ -5,7 +5,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** WhatsApp platform reference 5.2, column "reaction", row by row; marketing and management codes that no send meets left out. */
+/** WhatsApp platform reference 5.2, column "reaction", row by row: the codes that a send can meet. */
 const rows: [code: number, meaning: string, reaction: Reaction["type"]][] = [
   [0, "cannot authenticate", "token-broken"],
   [1, "unknown API error", "retry"],

@@ -40,7 +40,8 @@ const TABLE: ReadonlyMap<number, Reaction> = new Map<number, Reaction>([
   [131059, NEVER], [131062, NEVER], [131063, FIX], [131064, PAUSED],
   [132000, FIX], [132001, FIX], [132005, FIX], [132007, FIX], [132008, FIX], [132012, FIX], [132015, FIX], [132016, FIX], [132018, FIX], [132068, FIX], [132069, FIX],
   [133000, retry(30_000)], [133004, retry(30_000)], [133005, FIX], [133006, FIX], [133008, FIX], [133009, FIX], [133010, PAUSED], [133015, retry(300_000, 3)], [133016, FIX],
-  [134011, FIX], [134100, FIX], [134101, retry(600_000, 3)], [134102, FIX], [134103, FIX], [135000, NEVER], [137000, NEVER], [139200, FIX],
+  [134011, FIX], [134100, FIX], [134101, retry(600_000, 3)], [134102, FIX], [134103, FIX], [135000, NEVER], [137000, NEVER], [139100, NEVER], [139101, NEVER], [139102, NEVER], [139103, retry(30_000)], [139200, FIX],
+  ...[147001, 147002, 147003, 147004, 147005, 2388019, 2388040, 2388047, 2388072, 2388073, 2388293, 2388299].map((code): [number, Reaction] => [code, FIX]),
 ]); // biome-ignore format: a table reads as a table
 
 /** The reaction to a code. 200-299 are permissions; an unknown code is tried three times, because Meta adds codes without notice. */

@@ -37,6 +37,15 @@ function missingVariables(send: TemplateSend, components: readonly TemplateCompo
   if ((send.header ?? []).length > 0 && !has("HEADER")) return "it has no header, but one was given";
   if ((send.buttons ?? []).length > 0 && !has("BUTTONS")) return "it has no buttons, but values for some were given";
   if ((send.cards ?? []).length > 0 && !has("CAROUSEL")) return "it is no carousel, but cards were given";
+  if ((send.body ?? []).length > 0 && !has("BODY")) return "it has no body, but values for one were given";
+  if (send.limitedTimeOfferMs !== undefined && !has("LIMITED_TIME_OFFER"))
+    return "it is no limited-time offer, but an expiry was given";
+  const media = [...(send.header ?? []), ...(send.body ?? [])].find(
+    (value) => "link" in value && value.link === undefined && "id" in value && value.id === undefined,
+  );
+  if (media) return `the ${media.type} has neither id nor link`;
+  if ((send.body ?? []).some((value) => ["image", "video", "document", "location"].includes(value.type)))
+    return "a body variable takes text, an amount or a date";
   for (const component of components) {
     const problem = componentProblem(send, component);
     if (problem) return problem;
@@ -52,7 +61,10 @@ function componentProblem(send: TemplateSend, component: TemplateComponent): str
           ? undefined
           : `the header wants a ${component.format.toLowerCase()}`;
       if (component.format?.toUpperCase() === "LOCATION")
-        return (send.header ?? []).length > 0 ? undefined : "the header wants a location";
+        return send.header?.length === 1 && send.header[0]!.type === "location"
+          ? undefined
+          : "the header wants a location";
+      if ((send.header ?? []).some((value) => value.type !== "text")) return "the header wants text";
       return countProblem("header", variables(component.text), send.header ?? []);
     case "BODY":
       return countProblem("body", variables(component.text), send.body ?? []);
@@ -99,6 +111,7 @@ function buttonsProblem(given: readonly TemplateButton[], defined: readonly Defi
   for (const value of given) {
     const button = defined[value.index];
     if (!button) return `there is no button ${value.index}`;
+    if (given.filter((other) => other.index === value.index).length > 1) return `button ${value.index} got two values`;
     if (!kinds[value.type].includes(button.type.toUpperCase()))
       return `button ${value.index} is a ${button.type.toLowerCase()}, got a value for ${value.type}`;
   }
@@ -123,7 +136,10 @@ function countProblem(
   const isNamed = wanted.some((name) => !/^\d+$/.test(name));
   if (isNamed) {
     const absent = wanted.filter((name) => !given.some((parameter) => parameter.name === name));
-    return absent.length > 0 ? `the ${where} wants ${absent.join(", ")}` : undefined;
+    if (absent.length > 0) return `the ${where} wants ${absent.join(", ")}`;
+    return given.length === wanted.length
+      ? undefined
+      : `the ${where} wants ${wanted.length} variables, got ${given.length}`;
   }
   return wanted.length === given.length
     ? undefined

@@ -18,6 +18,7 @@ import { insertDecisions } from "./decisions.ts";
 import { Identities } from "./identities.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Merchant } from "./merchants.ts";
+import { raiseNotice } from "./notices.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
 import type { Store } from "./store.ts";
 
@@ -112,6 +113,13 @@ async function write(
     insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash, template_name, template_language, verdict, versions, send_at, expires_at)
     values (${id}, ${merchantId}, ${conversationId}, ${phoneId}, ${contactId}, ${`${message.author}:${id}`}, ${purpose}, ${message.author}, 'business-message', ${state}, ${reason}, ${lane}, ${box?.laneSeq ?? 0},
       ${keys.seal("outbox", "content_ct", id, json)}, ${contentHash(json)}, ${send?.name ?? null}, ${send?.language ?? null}, ${tx.json(message.verdict as never)}, ${tx.json({ config: merchant.version })}, clock_timestamp(), ${message.expiresAt ?? null})`;
+  if (state === "blocked")
+    await raiseNotice(
+      tx,
+      merchantId,
+      { kind: "message-blocked", dedupeKey: `blocked:${id}`, detail: { outbox: id, reason } },
+      conversationId,
+    );
   if (state !== "blocked")
     await makeDue(tx, id, decision.type === "defer" ? decision.until.getTime() - now.getTime() : 0);
   const { content: _text, ...rest } = outbound;

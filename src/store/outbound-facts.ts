@@ -3,7 +3,7 @@ import type { Content, Purpose } from "../domain/draft.ts";
 import type { ContactId, ConversationId, MerchantId, PhoneId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
 import type { Template } from "../domain/template.ts";
-import { isAskOpen, standing } from "../policy/consent.ts";
+import { isAskOpen, LIFTS, standing } from "../policy/consent.ts";
 import type { OutboundFacts } from "../policy/outbound-gate.ts";
 import { recipientPlace } from "../policy/recipient-place.ts";
 import type { TemplateFacts } from "../policy/template-check.ts";
@@ -170,7 +170,9 @@ async function confirmations(
   own: string | undefined,
 ): Promise<OutboundFacts["confirmed"]> {
   if (ledger.length === 0) return {};
-  const lifted = ledger.filter((event) => event.act === "opt-in").map((event) => event.at.getTime());
+  const lifted = ledger
+    .filter((event) => event.act === "opt-in" && LIFTS.includes(event.source))
+    .map((event) => event.at.getTime());
   const rows = await tx<{ scope: string; at: Date }[]>`
     select split_part(dedupe_key, ':', 2) as scope, max(decided) as at from (
       select o.dedupe_key, (select min(d.decided_at) from decision d where d.outbox_id = o.id) as decided from outbox o

@@ -34,7 +34,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead, newest, pending, said] = await Promise.all([
+    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released] = await Promise.all([
       selectEvents(tx, claim),
       gatherOutbound(tx, {
         merchantId: claim.merchantId,
@@ -58,12 +58,14 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
       isDisclosurePending(tx, claim),
       selectSaid(tx, claim),
+      tx`select 1 from held_answer where conversation_id = ${claim.conversationId} and state = 'released' limit 1`,
     ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
       rows,
     );
     const history = readHistory(keys, said, sent);
+    const handedOver = gathered.humanSince;
     const last = sent.at(-1);
     return {
       now,
@@ -84,11 +86,11 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       lastOptions: last ? optionsOf(readContent(keys, last)) : [],
       isAnswerLaterAsked: sent.some((row) => row.reason === "answer-later"),
       held,
+      isHeldReleased: released.length > 0,
       deadLetterSince: dead[0]?.at ?? undefined,
       humanSince: gathered.humanSince,
       isHandoffNoticed: sent.some(
-        (row) =>
-          row.reason === "human-has-chat" && row.at.getTime() > Date.now() - merchant.config.humanIdleHours * 3_600_000,
+        (row) => row.reason === "human-has-chat" && handedOver !== undefined && row.decidedAt > handedOver,
       ),
       outbound: gathered.facts,
     };
@@ -160,10 +162,12 @@ function withRevocations(events: TurnEvent[], rows: readonly InboxRow[]): TurnEv
   });
 }
 
-type SentRow = { id: string; content: Uint8Array; at: Date; reason: string; state: string };
+type SentRow = { id: string; content: Uint8Array; at: Date; decidedAt: Date; reason: string; state: string };
 
 async function selectSent(tx: Tx, claim: Claim): Promise<SentRow[]> {
-  const rows = await tx<SentRow[]>`select id, content_ct as content, created_at as at, reason, state from outbox
+  const rows = await tx<
+    SentRow[]
+  >`select id, content_ct as content, created_at as at, coalesce(sent_at, created_at) as "decidedAt", reason, state from outbox
     where conversation_id = ${claim.conversationId} and state not in ('blocked', 'canceled', 'failed', 'expired', 'held') order by created_at desc limit ${HISTORY_LIMIT}`;
   return rows.reverse();
 }

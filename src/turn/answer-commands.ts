@@ -159,9 +159,11 @@ function optIn(fold: Fold, command: Extract<Command, { type: "opt-in" }>, said: 
     consent(said, "opt-in", command.source === "keyword" ? "all" : "marketing", command.source, command.rule, language),
   );
   effects.records.push(record("command", "opt-in", { event: said.id, rule: command.rule, source: command.source }));
-  if (command.source === "keyword") fold.confirmed = {};
-  if (!command.isAnswered) return;
-  const key = standing(fold.ledger).isStoppedAtMeta ? "opt_in_meta_stop" : "opt_in_done";
+  if (command.source === "keyword" && !standing(fold.ledger).isStoppedHere) fold.confirmed = {};
+  const now = standing(fold.ledger);
+  // Late, or in the same second as a stop: the stop stands (a tie is an opt-out), and nothing that is not so is promised.
+  if (!command.isAnswered || now.isStoppedHere) return;
+  const key = now.isStoppedAtMeta ? "opt_in_meta_stop" : "opt_in_done";
   effects.outbox.push(
     compose(facts, {
       content: text(say(ports, facts, key, language)),
