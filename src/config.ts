@@ -105,7 +105,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 /** 32 bytes from base64, or a start that says what is wrong. */
 export function masterKey(base64: string): Buffer {
   const bytes = Buffer.from(base64.trim(), "base64");
-  if (bytes.length !== 32)
+  if (bytes.length !== 32 || !/^[A-Za-z0-9+/_-]{43}=?$/.test(base64.trim()))
     throw new EsekError(
       "config",
       `ESEK_MASTER_KEY must be 32 bytes in base64; it holds ${bytes.length}. Make one with \`openssl rand -base64 32\`.`,

@@ -19,5 +19,5 @@ export class EsekError extends Error {
 export function errorCode(err: unknown): string {
   if (!(err instanceof Error)) return "thrown-value";
   const code = (err as { code?: unknown }).code;
-  return typeof code === "string" && /^[\w./-]{1,60}$/.test(code) ? code : err.name;
+  return typeof code === "string" && /^(?:[A-Za-z][\w./-]{0,59}|\d{2}[0-9A-Z]{3})$/.test(code) ? code : err.name;
 }

@@ -27,15 +27,22 @@ export function safeError(err: unknown): Record<string, unknown> {
     code: errorCode(err),
     ...(typeof constraint === "string" ? { constraint } : {}),
     ...(err.name === "EsekError" ? { message: err.message } : {}),
-    at: frames(err.stack),
+    at: frames(err),
     ...(err.cause === undefined ? {} : { cause: safeError(err.cause) }),
   };
 }
 
-function frames(stack: string | undefined): string[] {
-  return (stack ?? "")
+/** The stack without its message, which may have lines of its own that look like frames. */
+export function frames(err: Error): string[] {
+  const stack = err.stack ?? "";
+  const start = stack.indexOf(err.message);
+  const below =
+    err.message !== "" && start >= 0 ? stack.slice(start + err.message.length) : stack.slice(stack.indexOf("\n") + 1);
+  return below
     .split("\n")
-    .filter((line) => /^\s+at /.test(line))
+    .filter((line) =>
+      /^\s+at (?:\S+ )?\(?(?:async |new |file:|node:|\/|native|<anonymous>|[\w.$<>#[\] ]+\()/.test(line),
+    )
     .slice(0, 8)
     .map((line) => line.trim().replace(/\(?file:\/\/\S*\/(src|node_modules)\//, "($1/"));
 }

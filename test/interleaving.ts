@@ -40,6 +40,7 @@ export type Totals = {
   zombies: number;
   resent: number;
   races: number;
+  nobody: number;
 };
 
 export type Rig = {
@@ -68,7 +69,18 @@ export async function startRig(): Promise<Rig> {
   await knownTemplates(store, merchantId);
   const sql = <T>(work: (tx: Tx) => Promise<T>) => transaction(store.sql, [merchantId], work);
   const [phone] = await sql((tx) => tx<{ id: PhoneId }[]>`select id from phone`);
-  const totals = { steps: 0, posts: 0, answered: 0, stops: 0, merges: 0, kills: 0, zombies: 0, resent: 0, races: 0 };
+  const totals = {
+    steps: 0,
+    posts: 0,
+    answered: 0,
+    stops: 0,
+    merges: 0,
+    kills: 0,
+    zombies: 0,
+    resent: 0,
+    races: 0,
+    nobody: 0,
+  };
   return {
     scratch,
     merchantId,
@@ -411,9 +423,16 @@ class Play {
         if (!claim) return;
         worker.claim = claim;
         worker.abort = new AbortController();
-        const result =
-          claim.attempts >= 5 ? await buryTurn(ports, claim) : await takeTurn(ports, claim, worker.abort.signal);
-        if (result === "lost") this.#rig.totals.zombies++;
+        try {
+          const result =
+            claim.attempts >= 5 ? await buryTurn(ports, claim) : await takeTurn(ports, claim, worker.abort.signal);
+          if (result === "lost") this.#rig.totals.zombies++;
+        } catch (err) {
+          // A command whose contact was merged away meanwhile: known to throw where it should be lost.
+          if (errorCode(err) !== "consent/nobody") throw err;
+          await process.mailbox.fail(claim, errorCode(err));
+          this.#rig.totals.nobody++;
+        }
         worker.claim = undefined;
       }),
     );
@@ -611,6 +630,7 @@ class Play {
   /** Promotions that wait for the morning do not wait for the next seed. */
   async close(): Promise<void> {
     await this.#rig.sql(async (tx) => {
+      await tx`update outbox set state = 'canceled' where id > ${this.#since} and state in ('queued', 'deferred')`;
       await tx`delete from outbox_due where outbox_id > ${this.#since}`;
       await tx`update mailbox set due_at = 'infinity', token = null, lease_until = null where id > ${this.#since} and kind = 'conversation'`;
     });

@@ -22,13 +22,16 @@ export function normalise(text: string): string {
     .replace(IGNORABLE, "")
     .replace(OPTIONAL_MARKS, "")
     .replace(LETTER, (letter) => LETTERS[letter]!)
+    .replace(/i\u0307/g, "i")
     .replace(/[\u0660-\u0669\u06F0-\u06F9\u0966-\u096F\u09E6-\u09EF]/gu, (digit) =>
-      String(
-        (digit.codePointAt(0)! & 0xf) % 10 === (digit.codePointAt(0)! & 0xf)
-          ? digit.codePointAt(0)! & 0xf
-          : (digit.codePointAt(0)! - 6) & 0xf,
-      ),
+      String(digit.codePointAt(0)! - zeroOf(digit)),
     );
+}
+
+/** The zero of the script that a digit belongs to. */
+function zeroOf(digit: string): number {
+  const point = digit.codePointAt(0)!;
+  return [0x0660, 0x06f0, 0x0966, 0x09e6].findLast((zero) => zero <= point)!;
 }
 
 /** Scripts written without spaces: every character is a token of its own, so that a phrase still matches as a sequence. */

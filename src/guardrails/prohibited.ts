@@ -71,6 +71,7 @@ export class ProhibitedLexicon {
 /** Rows of the message's own language and of English; of all languages where it cannot be told. */
 function isSpoken(text: string, known: readonly string[]): (found: Found<Row>) => boolean {
   const language = detectLanguage(text, [])?.split("-")[0];
+  // A language without a file of its own is often one of ours misread (a line of chat is short): then every row counts.
   if (!language || !known.includes(language)) return () => true;
   return ({ row }) => row.language === language || row.language === "en";
 }

@@ -3,7 +3,7 @@ import { EsekError } from "../errors.ts";
 
 export type Sql = postgres.Sql;
 /** One open transaction. */
-export type Tx = Pick<postgres.ReservedSql, "unsafe" | "json"> & postgres.ReservedSql;
+export type Tx = postgres.TransactionSql;
 /** A value a statement may bind. */
 export type Bound = postgres.ParameterOrJSON<never>;
 
@@ -51,9 +51,9 @@ export function connect(options: DatabaseOptions): Sql {
 const RETRYABLE = new Set(["40P01", "40001"]);
 
 /**
- * One transaction that sees exactly the given merchants. `begin` and the merchants travel with the first statement, so a
- * transaction costs one round trip for each wave of `work` and one for the commit. Deadlocks and serialisation failures
- * are tried three times; `work` must therefore have no effect outside the database.
+ * One transaction that sees exactly the given merchants; they travel with the first statement. Deadlocks and serialisation
+ * failures are tried three times; `work` must therefore have no effect outside the database. Through the driver's own
+ * `begin`, the only way of it that survives a connection lost in the middle.
  */
 export async function transaction<T>(
   sql: Sql,
@@ -61,27 +61,16 @@ export async function transaction<T>(
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const tx = await sql.reserve();
     try {
-      const opened = Promise.all([
-        tx.unsafe("begin"),
-        tx`select set_config('app.merchant_ids', ${`{${merchantIds.join(",")}}`}, true)`,
-      ]);
-      opened.catch(() => {});
-      const result = await work(tx);
-      await opened;
-      // A statement that failed and was not heard leaves the transaction aborted: its commit is a rollback.
-      if ((await tx.unsafe("commit")).command === "ROLLBACK")
-        throw new EsekError(
-          "database/aborted",
-          "A statement failed inside a transaction and the transaction went on. Nothing of it was kept.",
-        );
-      return result;
+      return (await sql.begin(async (tx) => {
+        const scoped = tx`select set_config('app.merchant_ids', ${`{${merchantIds.join(",")}}`}, true)`.execute();
+        scoped.catch(() => {});
+        const result = await work(tx);
+        await scoped;
+        return result;
+      })) as T;
     } catch (err) {
-      await tx.unsafe("rollback").catch(() => {});
       if (!RETRYABLE.has((err as { code?: string }).code ?? "") || attempt === 3) throw wrapped(err);
-    } finally {
-      tx.release();
     }
   }
 }
@@ -94,10 +83,8 @@ export function wrapped(err: unknown): unknown {
     `database/${err.code}`,
     `Postgres refused a statement (SQLSTATE ${err.code}${where ? `, ${where}` : ""}).`,
   );
-  safe.stack = `${safe.message}\n${(err.stack ?? "")
-    .split("\n")
-    .filter((line) => /^\s+at /.test(line))
-    .join("\n")}`;
+  const below = (err.stack ?? "").replace(err.message, "").split("\n").slice(1);
+  safe.stack = `${safe.message}\n${below.filter((line) => /^\s+at .*[(/:]/.test(line)).join("\n")}`;
   return safe;
 }
 

@@ -6,13 +6,18 @@ import { marked, type Token, type Tokens } from "marked";
  */
 export function toWhatsApp(markdown: string): string {
   const lines = marked
-    .lexer(markdown, { gfm: true })
+    .lexer(protect(markdown), { gfm: true })
     .map(block)
     .filter((part) => part !== "");
   return lines
     .join("\n\n")
     .replace(/\n{3,}/g, "\n\n")
     .trim();
+}
+
+/** `10*20*30` is a size, not an emphasis: a single star between letters or digits stays a star. */
+function protect(markdown: string): string {
+  return markdown.replace(/(?<=[\p{L}\p{N}])\*(?=[\p{L}\p{N}])/gu, "\\*");
 }
 
 function block(token: Token): string {
@@ -82,7 +87,7 @@ function inline(tokens: Token[] | undefined): string {
         case "br":
           return "\n";
         case "link":
-          return inline(token.tokens) === token.href ? token.href : `${inline(token.tokens)} (${token.href})`;
+          return isAutolink(token as Tokens.Link) ? token.text : `${inline(token.tokens)} (${token.href})`;
         case "image":
           return token.text ? `${token.text} (${token.href})` : token.href;
         case "html":
@@ -95,6 +100,11 @@ function inline(tokens: Token[] | undefined): string {
       }
     })
     .join("");
+}
+
+/** An address written as it is: what the reader sees is already the address. */
+function isAutolink(token: { text: string; href: string }): boolean {
+  return [token.text, `http://${token.text}`, `https://${token.text}`, `mailto:${token.text}`].includes(token.href);
 }
 
 function strip(text: string, mark: string): string {

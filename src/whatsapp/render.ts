@@ -21,7 +21,7 @@ const LIMITS = {
 export const renderer: RenderPort = {
   messages(draft) {
     const body = toWhatsApp(draft.text) || "…";
-    const buttons = draft.buttons ?? [];
+    const buttons = unique(draft.buttons ?? [], LIMITS.rowTitle, LIMITS.buttonId);
     const list = draft.list ?? (buttons.length > 3 ? { button: "…", rows: buttons } : undefined);
     if (list && list.rows.length > 0) {
       const [last, ...before] = splitText(body, LIMITS.listBody).reverse();
@@ -64,9 +64,10 @@ function unique<Item extends { id: string; title: string }>(
 ): Item[] {
   const seen = new Set<string>();
   return items.flatMap((item) => {
-    const title = shorten(item.title, titleLimit);
-    if (seen.has(title) || title === "") return [];
-    seen.add(title);
-    return [{ ...item, id: item.id.slice(0, idLimit), title }];
+    const title = shorten(item.title.trim(), titleLimit);
+    const id = item.id.slice(0, idLimit) || title;
+    if (title === "" || seen.has(`title:${title}`) || seen.has(`id:${id}`)) return [];
+    seen.add(`title:${title}`).add(`id:${id}`);
+    return [{ ...item, id, title }];
   });
 }

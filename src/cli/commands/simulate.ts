@@ -24,6 +24,9 @@ export function simulateCommand(): Command {
     .option("--text <text...>", "send these lines, print what comes back, and end")
     .action(async (options: { from: string; text?: string[] }) => {
       const url = simulatorUrl();
+      await fetch(`${url}/_sim/idle`).catch(() => {
+        throw notRunning();
+      });
       const chat = new Chat(url, options.from.replace(/\D/g, ""));
       if (options.text) await chat.script(options.text);
       else await chat.interact();
@@ -35,11 +38,15 @@ function simulatorUrl(): string {
   try {
     return (JSON.parse(readFileSync(file, "utf8")) as { url: string }).url;
   } catch {
-    throw new EsekError(
-      "simulate/not-running",
-      "No demo is running here. Start it with `npm start` in another terminal, from the same folder (or with the same ESEK_DATA_DIR).",
-    );
+    throw notRunning();
   }
+}
+
+function notRunning(): EsekError {
+  return new EsekError(
+    "simulate/not-running",
+    "No demo is running here. Start it with `npm start` in another terminal, from the same folder (or with the same ESEK_DATA_DIR).",
+  );
 }
 
 const HELP = "Write as a customer. /tap LABEL taps a button, /clock HOURS moves time, /quit ends.";
