@@ -62,6 +62,8 @@ export type InboundFacts = {
   standing: Standing;
   isUs: boolean;
   lastBusinessInitiatedUtility: boolean;
+  /** When a START of this person was committed: a retaken turn reads the same message as the command it was. */
+  liftedAt?: readonly number[];
   now: Date;
 };
 
@@ -78,7 +80,7 @@ export function commandsOf(batch: readonly Said[], facts: InboundFacts): Command
   let canLift =
     facts.standing.marketing.isSuppressed || facts.standing.utility.isSuppressed || facts.standing.hasPendingOptIn;
   for (const said of inTimeOrder(batch)) {
-    const command = commandOf(said, facts, canLift);
+    const command = commandOf(said, facts, canLift || facts.liftedAt?.includes(said.at.getTime()) === true);
     if (!command || (command.type !== "opt-out" && isOld(said, facts.now))) continue;
     commands.push(command);
     if (command.type === "opt-out") canLift = true;

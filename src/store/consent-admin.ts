@@ -21,7 +21,7 @@ export async function showConsent(store: Store, merchantId: MerchantId, person: 
   return transaction(store.sql, [merchantId], async (tx) => {
     const shown: Shown[] = [];
     for (const waba of merchant.config.wabas) {
-      const ledger = await selectLedger(tx, { wabaId: waba.id }, contactId!);
+      const ledger = await selectLedger(tx, merchantId, { wabaId: waba.id }, contactId!);
       shown.push({ wabaId: waba.id, standing: standing(ledger), ledger });
     }
     return shown;
@@ -72,7 +72,7 @@ export async function recordConsent(store: Store, merchantId: MerchantId, entry:
         );
       await tx`update mailbox set last_seq = last_seq + 1, fence_seq = last_seq + 1 where contact_id = ${contactId!} and kind = 'conversation'`;
     }
-    return standing(await selectLedger(tx, { wabaId: merchant.config.wabas[0]!.id }, contactId!));
+    return standing(await selectLedger(tx, merchantId, { wabaId: merchant.config.wabas[0]!.id }, contactId!));
   });
 }
 

@@ -45,12 +45,15 @@ export async function appendConsent(
 /** The ledger of a person at a WABA (named by itself or by a number of it): every line that hangs on any identity the contact has now. */
 export function selectLedger(
   tx: Tx,
+  merchantId: string,
   at: { wabaId: string } | { phoneId: string },
   contactId: ContactId,
 ): Promise<ConsentEvent[]> {
   const waba = "wabaId" in at ? tx`${at.wabaId}` : tx`(select waba_id from phone where id = ${at.phoneId})`;
+  // From the person to the keys to the lines, each by a whole index prefix: the plan must not depend on statistics.
   return tx<ConsentEvent[]>`
-    select act, scope, source, event_at as at from consent_event e
-    where e.id in (select k.consent_event_id from consent_key k join contact_identity i on i.merchant_id = k.merchant_id and i.id_hash = k.id_hash
-      where i.contact_id = ${contactId} and k.waba_id = ${waba}) order by e.event_at`;
+    select act, scope, source, event_at as at from consent_event e where e.merchant_id = ${merchantId} and e.id = any(array(
+      select k.consent_event_id from consent_key k where k.merchant_id = ${merchantId} and k.waba_id = ${waba}
+        and k.id_hash = any(array(select i.id_hash from contact_identity i where i.contact_id = ${contactId}))))
+    order by e.event_at`;
 }

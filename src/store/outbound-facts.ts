@@ -62,7 +62,7 @@ export async function gatherOutbound(
     tx<
       BoxRow[]
     >`select window_at as "windowAt", window_closed_at as "windowClosedAt", human_since as "humanSince" from mailbox where id = ${conversationId}`,
-    selectLedger(tx, { phoneId }, contactId),
+    selectLedger(tx, merchantId, { phoneId }, contactId),
   ]);
   const contact = readContact(keys, contactId, person as Parameters<typeof readContact>[2]);
   const place = recipientPlace(contact);

@@ -20,13 +20,11 @@ export async function recordOutcome(
     const now = store.clock.now();
     const isRefused = outcome.type === "refused";
     // Contact, mailbox, outbox, attempt: the order of every lock.
-    const [, , [row]] = await Promise.all([
-      tx`select id from contact where id = ${marked.cleared.contactId} for update`,
-      isRefused
-        ? tx`select id from mailbox where id = (select conversation_id from send_attempt where id = ${marked.attemptId}) for update`
-        : undefined,
-      lockAttempts(tx, [marked.attemptId]),
-    ]);
+    const contact = tx`select id from contact where id = ${marked.cleared.contactId} for update`.execute();
+    const box = isRefused
+      ? tx`select id from mailbox where id = (select conversation_id from send_attempt where id = ${marked.attemptId}) for update`.execute()
+      : undefined;
+    const [[row]] = await Promise.all([lockAttempts(tx, [marked.attemptId]), contact, box]);
     if (!row) return;
     const effect = decide(asAttempt(row, isRefused ? await failureFacts(tx, keys, row) : undefined), now);
     const wamid = outcome.type === "accepted" ? outcome.wamid : undefined;

@@ -28,16 +28,16 @@ export async function commitTurn(
   const isRelaxed = claim.supersedes >= 2;
   try {
     await transaction(store.sql, [claim.merchantId], async (tx) => {
-      const [, rows] = await Promise.all([
-        needsContact(effects) ? lockContact(tx, claim) : undefined,
+      // Sent in this order, answered in any: `execute` puts a statement on the wire now, a bare one waits to be awaited.
+      const lock = needsContact(effects) ? lockContact(tx, claim) : undefined;
+      const moved =
         tx`update mailbox set handled_seq = ${claim.lastSeq}, attempts = 0, expiries = 0, supersedes = 0, token = null, lease_until = null, backoff_until = null,
             burst_until = case when last_seq = ${claim.lastSeq} then null else burst_until end,
             due_at = case when last_seq = ${claim.lastSeq} then 'infinity' else least(due_at, clock_timestamp() + interval '1 s') end,
             lane_seq = lane_seq + ${effects.outbox.length}
           where id = ${claim.conversationId} and token = ${claim.token} and contact_id = ${claim.contactId} and merged_into is null
-            and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`} returning 1`,
-        applyEffects(tx, keys, claim, facts, effects),
-      ]);
+            and ${isRelaxed ? tx`fence_seq <= ${claim.lastSeq}` : tx`last_seq = ${claim.lastSeq}`} returning 1`.execute();
+      const [rows] = await Promise.all([moved, lock, applyEffects(tx, keys, claim, facts, effects)]);
       if (rows.length === 0) throw new Overtaken();
     });
   } catch (err) {
@@ -58,12 +58,11 @@ export async function commitCommands(
   const keys = await store.keyring.of(claim.merchantId);
   try {
     await transaction(store.sql, [claim.merchantId], async (tx) => {
-      const [, rows] = await Promise.all([
-        lockContact(tx, claim),
+      const lock = lockContact(tx, claim);
+      const moved =
         tx`update mailbox set lane_seq = lane_seq + ${effects.outbox.length} where id = ${claim.conversationId} and token = ${claim.token}
-          and contact_id = ${claim.contactId} and merged_into is null returning 1`,
-        applyEffects(tx, keys, claim, facts, effects),
-      ]);
+          and contact_id = ${claim.contactId} and merged_into is null returning 1`.execute();
+      const [rows] = await Promise.all([moved, lock, applyEffects(tx, keys, claim, facts, effects)]);
       if (rows.length === 0) throw new Overtaken();
     });
   } catch (err) {
@@ -89,8 +88,8 @@ async function release(tx: Tx, claim: Claim): Promise<CommitResult> {
   return rows.length > 0 ? "superseded" : "lost";
 }
 
-async function lockContact(tx: Tx, claim: Claim): Promise<void> {
-  await tx`select id from contact where id = ${claim.contactId} for update`;
+function lockContact(tx: Tx, claim: Claim) {
+  return tx`select id from contact where id = ${claim.contactId} for update`.execute();
 }
 
 function needsContact(effects: TurnEffects): boolean {
@@ -143,12 +142,10 @@ async function addConsent(
   effects: TurnEffects,
 ): Promise<void> {
   const { merchantId, contactId } = claim;
-  await appendConsent(
-    tx,
-    keys,
-    { merchantId, wabaId: facts.wabaId, contactId, hashes: await identityHashes(tx, contactId) },
-    effects.consent,
-  );
+  const hashes = await identityHashes(tx, contactId);
+  // The contact was merged away meanwhile: the turn is not ours any more.
+  if (hashes.length === 0) throw new Overtaken();
+  await appendConsent(tx, keys, { merchantId, wabaId: facts.wabaId, contactId, hashes }, effects.consent);
 }
 
 async function closeHeld(tx: Tx, held: NonNullable<TurnEffects["closeHeld"]>): Promise<void> {

@@ -53,6 +53,9 @@ export function inboundFacts(facts: TurnFacts): InboundFacts {
   return {
     standing: facts.outbound.recipient.standing,
     isUs: facts.outbound.recipient.place.isUs,
+    liftedAt: facts.ledger
+      .filter((event) => event.act === "opt-in" && event.source === "keyword")
+      .map((event) => event.at.getTime()),
     lastBusinessInitiatedUtility: facts.lastBusinessInitiated?.purpose === "utility",
     now: facts.now,
   };
