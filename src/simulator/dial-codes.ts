@@ -150,16 +150,14 @@ const CANADIAN_AREAS = new Set(
   ),
 );
 
-/** The country (ISO 3166 alpha-2) of a phone number in digits. Throws for a number that no plan has: a guess would make it American. */
+/** The country (ISO 3166 alpha-2) of a phone number in digits. `XX`, which ISO 3166 leaves to its users, for a number that no plan has. */
 export function countryOf(digits: string): string {
   if (digits.startsWith("1") && CANADIAN_AREAS.has(digits.slice(1, 4))) return "CA";
   for (let length = 3; length > 0; length--) {
     const country = COUNTRY_BY_PREFIX[digits.slice(0, length)];
     if (country !== undefined) return country;
   }
-  throw new Error(
-    `No country has a number that begins like ${digits.slice(0, 3)}; give the person a country, or add the prefix to dial-codes.ts.`,
-  );
+  return "XX";
 }
 
 /** The dialling prefix of a phone number, e.g. `972`. */
