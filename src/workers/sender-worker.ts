@@ -34,6 +34,7 @@ export class SenderWorker {
   readonly #loop: Loop;
   #heart: NodeJS.Timeout | undefined;
   #isStopping = false;
+  #claimedAt = 0;
 
   constructor(ports: Ports, source: SendSource, logger: Logger) {
     this.#ports = ports;
@@ -65,26 +66,31 @@ export class SenderWorker {
     await this.#source.release([...this.#held.values()].map((held) => held.lease));
   }
 
+  /** What is held is served first; new numbers are looked for every poll, not at every nudge. */
   async #step(): Promise<boolean> {
+    for (const held of this.#held.values()) await this.#pump(held);
+    if (this.#held.size > 0 && performance.now() - this.#claimedAt < POLL_MS) return false;
+    this.#claimedAt = performance.now();
     const fresh = await this.#source.claimSenders(8);
     const now = performance.now();
-    for (const lease of fresh)
-      this.#held.set(lease.phoneId, {
+    for (const lease of fresh) {
+      const held = {
         lease,
         deadline: now + LEASE_MS,
         tokens: 0,
         filledAt: now,
-        busy: new Set(),
+        busy: new Set<string>(),
         idleSince: now,
-      });
-    let isMore = false;
-    for (const held of this.#held.values()) isMore = (await this.#pump(held)) || isMore;
-    return isMore;
+      };
+      this.#held.set(lease.phoneId, held);
+      await this.#pump(held);
+    }
+    return false;
   }
 
-  async #pump(held: Held): Promise<boolean> {
+  async #pump(held: Held): Promise<void> {
     const free = Math.min(IN_FLIGHT - held.busy.size, this.#fill(held));
-    if (free <= 0 || this.#isStopping) return false;
+    if (free <= 0 || this.#isStopping) return;
     const rows = await this.#source.dueRows(held.lease.phoneId, free + held.busy.size);
     let started = 0;
     for (const row of rows) {
@@ -96,7 +102,6 @@ export class SenderWorker {
       void this.#deliver(held, row);
     }
     if (started > 0) held.idleSince = performance.now();
-    return false;
   }
 
   async #deliver(held: Held, row: DueRow): Promise<void> {
