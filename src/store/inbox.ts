@@ -1,7 +1,6 @@
 import type { StatusEvent, WebhookEvent } from "../domain/event.ts";
 import { type ContactId, type EventId, type MerchantId, newId, SYSTEM_MERCHANT } from "../domain/ids.ts";
 import type { Person } from "../domain/person.ts";
-import { EsekError } from "../errors.ts";
 import type { DecideStatus, InboxPort, Incoming, Kept } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { Identities, Wanted } from "./identities.ts";
@@ -274,8 +273,4 @@ async function keepUnrouted(store: Store, reason: string, body: string): Promise
       tx`insert into inbox_unrouted (id, merchant_id, reason, body_ct) values (${id}, ${SYSTEM_MERCHANT}, ${reason}, ${keys.seal("inbox_unrouted", "body_ct", id, body)})`,
   );
   store.logger.warn({ event: id, reason }, "event kept that belongs to nobody");
-}
-
-export function fullInbox(err: unknown): boolean {
-  return err instanceof EsekError && err.code === "inbox/full";
 }

@@ -1,15 +1,11 @@
 import { type ConversationId, type LeaseToken, newId } from "../domain/ids.ts";
+import { LEASE_MS, MAX_ATTEMPTS } from "../domain/lease.ts";
 import type { Beat, Claim, MailboxPort, TurnSource } from "../ports.ts";
 import { transaction } from "./database.ts";
 import { raiseNotice } from "./notices.ts";
 import type { Store } from "./store.ts";
 import { commitCommands, commitTurn, releaseClaim } from "./turn-commit.ts";
 import { loadTurnFacts } from "./turn-facts.ts";
-
-/** A lease outlives two missed heartbeats; after it, another worker retakes the turn. */
-export const LEASE_MS = 6000;
-export const HEARTBEAT_MS = 2000;
-export const MAX_ATTEMPTS = 5;
 
 export type MailboxStore = MailboxPort & TurnSource;
 

@@ -1,7 +1,7 @@
 import { newId, type PhoneId } from "../domain/ids.ts";
+import { LEASE_MS } from "../domain/lease.ts";
 import type { DueRow, SenderLease, SendSource } from "../ports.ts";
 import { transaction } from "./database.ts";
-import { LEASE_MS } from "./mailbox.ts";
 import type { Store } from "./store.ts";
 
 /** The sender's side of the mailbox: its row is only the lease; what is due stands in `outbox_due`. */

@@ -1,4 +1,5 @@
 import type { PhoneId } from "../domain/ids.ts";
+import { HEARTBEAT_MS, LEASE_MS } from "../domain/lease.ts";
 import type { Logger } from "../logger.ts";
 import { deliver } from "../pipeline.ts";
 import type { DueRow, Ports, SenderLease, SendSource } from "../ports.ts";
@@ -10,12 +11,9 @@ type Held = {
   tokens: number;
   filledAt: number;
   busy: Set<string>;
-  idleSince: number;
 };
 
 const POLL_MS = 50;
-const LEASE_MS = 6000;
-const BEAT_MS = 2000;
 /** A POST must not start in the lease's last second: another holder may already be on its way. */
 const MARGIN_MS = 1000;
 const IN_FLIGHT = 48;
@@ -48,7 +46,7 @@ export class SenderWorker {
   }
 
   start(): void {
-    this.#heart = setInterval(() => void this.#beat(), BEAT_MS);
+    this.#heart = setInterval(() => void this.#beat(), HEARTBEAT_MS);
     this.#loop.start();
   }
 
@@ -80,7 +78,6 @@ export class SenderWorker {
         tokens: 0,
         filledAt: now,
         busy: new Set<string>(),
-        idleSince: now,
       };
       this.#held.set(lease.phoneId, held);
       await this.#pump(held);
@@ -101,7 +98,6 @@ export class SenderWorker {
       held.busy.add(row.outboxId);
       void this.#deliver(held, row);
     }
-    if (started > 0) held.idleSince = performance.now();
   }
 
   async #deliver(held: Held, row: DueRow): Promise<void> {

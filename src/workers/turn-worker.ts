@@ -1,3 +1,4 @@
+import { HEARTBEAT_MS, MAX_ATTEMPTS } from "../domain/lease.ts";
 import { errorCode } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { buryTurn, takeTurn } from "../pipeline.ts";
@@ -8,10 +9,7 @@ export type TurnObserver = (turn: { result: CommitResult | "failed"; latencyMs: 
 
 type Running = { claim: Claim; abort: AbortController };
 
-/** Failures of one batch before it is a dead letter; so are crashes that come with it, from the third. */
-const MAX_ATTEMPTS = 5;
 const POLL_MS = 50;
-const HEARTBEAT_MS = 2000;
 
 /**
  * Claims due conversations and takes their turns, many at once, one a conversation. The heartbeat keeps the leases and
