@@ -181,7 +181,7 @@ describe("a POST whose answer was lost", () => {
   it("a status that comes before the POST's answer and names no attempt is parked, and joined later", async () => {
     const who = someone();
     await world.control("faults", DROP);
-    await world.control("faults", { kind: "accept-stall", ms: 1200, user: who, next: 1 });
+    await world.control("faults", { kind: "accept-stall", ms: 800, user: who, next: 1 });
     await world.say(who, "Is the tulip in stock?");
     const [entry] = await until(async () => {
       const found = await entriesOf(world, who);
