@@ -117,6 +117,8 @@ export type TurnFacts = {
   lastBusinessInitiated: { purpose: Purpose; at: Date } | undefined;
   /** The newest message to this person was a marketing template: a weak stop word then means a stop. */
   isLastSentMarketing: boolean;
+  /** The person ordered from the catalogue lately: "cancel" then speaks of the order. */
+  isOrderOpen: boolean;
   /** Every consent line of the person at this WABA. */
   ledger: readonly ConsentEvent[];
   lastOptions: readonly string[];
@@ -285,12 +287,13 @@ export type RenderPort = { messages: (draft: Extract<Draft, { type: "answer" }>)
 
 // the workers' side of the leases
 
-export type SenderLease = { phoneId: PhoneId; token: string; mps: number };
+export type SenderLease = { phoneId: PhoneId; merchantId: MerchantId; token: string; mps: number };
 
 export type SendSource = {
   /** Numbers with due rows whose sender's lease is free. */
   claimSenders: (limit: number) => Promise<SenderLease[]>;
-  extend: (leases: readonly SenderLease[]) => Promise<ReadonlySet<string>>;
+  /** Which leases still hold, each with the messages its number received lately, per second: Meta counts both directions together. */
+  extend: (leases: readonly SenderLease[]) => Promise<ReadonlyMap<string, number>>;
   release: (leases: readonly SenderLease[]) => Promise<void>;
   /** Heads of lanes and business-initiated rows that are due now. */
   dueRows: (phoneId: PhoneId, limit: number) => Promise<DueRow[]>;

@@ -349,6 +349,25 @@ describe("what must wait", () => {
     expect(await outboxRow(world, fourth.id)).toMatchObject({ state: "accepted" });
   });
 
+  it("a sixth promotion after five that nobody read or answered, until the person writes", async () => {
+    const to = "972520000045";
+    await known(world, to);
+    await optIn(world, to);
+    await world.control("settings", { receipts: ["sent", "delivered"] });
+    const send = async (text: string) => (await api(offer(to, text))).body;
+    for (let week = 1; week <= 5; week++) {
+      expect(await send(`week ${week}`)).toMatchObject({ state: "queued" });
+      await until(async () => (await sent(world, to)).length === week);
+      await world.settle();
+      await world.advance(7 * DAY + 60_000);
+    }
+    expect(await send("week 6")).toMatchObject({ state: "blocked", reason: "unread-sunset" });
+    await world.say(to, "I am still here");
+    await world.settle();
+    expect(await send("week 7")).toMatchObject({ state: "queued" });
+    await world.settle();
+  });
+
   it("two promotions at once: one leaves, one waits for the cap", async () => {
     const to = "972520000041";
     await known(world, to);

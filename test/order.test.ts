@@ -394,15 +394,4 @@ describe("a slow model, while the customer goes on writing", () => {
     await world.replies(slow, 1);
     await world.settle();
   });
-
-  it("that needs 45 s answers when it is done", async () => {
-    // Business time is moved while the call runs: nothing on our side may take the model for dead because of it.
-    const user = "972550000035";
-    await world.control("model", { rules: [{ when: "forty-five", delayMs: 1200 }] });
-    await world.say(user, "forty-five?");
-    await until(async () => (await callsWith("forty-five?")) === 1);
-    await world.advance(45_000);
-    await world.replies(user, 1);
-    expect(await words(world, user)).toHaveLength(1);
-  });
 });

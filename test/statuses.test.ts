@@ -8,10 +8,12 @@ import { asMerchant, freePort, letLeasesRunOut, letOpenPostsRunOut, startChild }
 import {
   businessApi,
   clockFrom,
+  HOUR,
   known,
   notices,
   optIn,
   orderUpdate,
+  outboxRow,
   posted,
   sent,
   sqlOf,
@@ -106,6 +108,10 @@ describe("a POST whose answer was lost", () => {
       { state: "unknown", rowState: "failed", reason: "outcome-unknown", resent: true },
     ]);
     expect(await notices(world, "send-outcome-unknown")).toHaveLength(1);
+    const resends = await sqlOf(world)(
+      (tx) => tx<{ type: string; reason: string }[]>`select type, reason from decision where step = 'sender'`,
+    );
+    expect(resends).toEqual([{ type: "resend", reason: "resent-after-unknown" }]);
   });
 
   it("a status in time settles it, and nothing goes again", async () => {
@@ -165,7 +171,7 @@ describe("a POST whose answer was lost", () => {
     await known(world, who);
     await optIn(world, who, "utility");
     await loseAnswer(who);
-    const { body } = await api(orderUpdate(who));
+    const { body } = await api(orderUpdate(who), "spam-1");
     await until(async () => (await attemptsOf(world, who))[0]?.state === "unknown");
     const before = (await notices(world, "send-outcome-unknown")).length;
     for (let n = 0; n < 3; n++) await wait();
@@ -264,6 +270,25 @@ describe("a POST whose answer was lost", () => {
         expect(await attemptsOf(world, who)).toMatchObject([{ reason: "recipient-unreachable", tries: 1 }]);
         expect(await posted(world, who)).toHaveLength(1);
       }
+    });
+
+    it("131048 holds back everything the business starts from the number, and no answer", async () => {
+      const [who, other, third] = [someone(), someone(), someone()];
+      const api = await businessApi(world);
+      for (const person of [who, other]) {
+        await known(world, person);
+        await optIn(world, person, "all");
+      }
+      await world.control("faults", { kind: "error", code: 131048, user: who, next: 1 });
+      const first = await api(orderUpdate(who), "spam-1");
+      await until(async () => (await outboxRow(world, first.body.id))?.reason === "retry");
+      expect(await notices(world, "number-spam-limited")).toHaveLength(1);
+      const second = await api(orderUpdate(other), "spam-2");
+      expect(second.body).toMatchObject({ state: "deferred", reason: "number-spam-limited" });
+      await world.say(third, "Do you still answer?");
+      await until(async () => (await sent(world, third)).length === 1);
+      await world.advance(HOUR + 60_000);
+      await until(async () => (await sent(world, other)).length === 1);
     });
 
     it("131047 by a status closes the window: the answer is held behind one fallback template", async () => {

@@ -29,3 +29,9 @@ export const SYSTEM_MERCHANT = "00000000-0000-0000-0000-000000000000" as Merchan
 export function newId<Id extends string>(): Id {
   return v7() as Id;
 }
+
+/** The smallest id that could have been made at a time: ids above it are younger (ms since the epoch). */
+export function firstIdAt(ms: number): string {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}

@@ -54,6 +54,7 @@ export type Fact =
   | { type: "reached" }
   | { type: "token-broken" }
   | { type: "number-paused"; until: Date }
+  | { type: "spam-limited"; until: Date }
   | { type: "country-blocked" }
   | { type: "pair-refused"; until: Date };
 
@@ -211,6 +212,11 @@ function refused(attempt: Attempt, code: number, at: Date, now: Date): StatusEff
         notices: [{ kind: "number-paused", code }],
       };
     }
+    case "spam-limit": {
+      const row = retryRow(attempt, SPAM_RETRY, now);
+      const until = new Date(now.getTime() + SPAM_RETRY.afterMs);
+      return { row, facts: [{ type: "spam-limited", until }], notices: [{ kind: "number-spam-limited", code }] };
+    }
     case "country-blocked":
       return {
         row: { state: "failed", reason: "country-not-served" },
@@ -223,6 +229,8 @@ function refused(attempt: Attempt, code: number, at: Date, now: Date): StatusEff
       return failed("never-send-again", { kind: "send-failed", code });
   }
 }
+
+const SPAM_RETRY = { type: "retry", afterMs: 3_600_000, factor: 2, tries: 4 } as const;
 
 function retryRow(
   attempt: Attempt,

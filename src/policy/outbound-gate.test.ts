@@ -35,6 +35,7 @@ function facts(...changes: Change[]): OutboundFacts {
       pausedUntil: undefined,
       templatesBlockedUntil: undefined,
       repliesBlockedUntil: undefined,
+      initiatedBlockedUntil: undefined,
     },
     chat: { isHumanHeld: false, window: { openedAt: ago(HOUR), closedByMetaAt: undefined } },
     recipient: {
@@ -53,7 +54,7 @@ function facts(...changes: Change[]): OutboundFacts {
     confirmed: {},
     template: undefined,
     portfolio: { limit: 250, used: 0, isCounted: false, nextFreeAt: undefined },
-    marketing: { sentAt: [], caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
+    marketing: { sentAt: [], ignored: 0, caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
   };
   for (const change of changes) change(all);
   return all;
@@ -118,6 +119,14 @@ const templatesBlockedFor =
   (ms: number): Change =>
   (all) => {
     all.number.templatesBlockedUntil = later(ms);
+  };
+const spamLimited: Change = (all) => {
+  all.number.initiatedBlockedUntil = later(HOUR);
+};
+const ignored =
+  (count: number): Change =>
+  (all) => {
+    all.marketing.ignored = count;
   };
 const repliesBlockedFor =
   (ms: number): Change =>
@@ -208,6 +217,12 @@ describe("every word of refusal, and what earns it", () => {
       template("utility"),
       [UTILITY, templatesBlockedFor(72 * HOUR)],
       block("templates-restricted"),
+    ],
+    [
+      "Meta limited the number for spam an hour ago",
+      template("utility"),
+      [UTILITY, spamLimited],
+      defer("number-spam-limited", later(HOUR)),
     ],
     ["Meta forbids replies for five days", words(), [repliesBlockedFor(120 * HOUR)], block("replies-restricted")],
     ["a person has the chat", words(), [humanHeld], block("human-has-chat")],
@@ -307,6 +322,7 @@ describe("every word of refusal, and what earns it", () => {
       [MARKETING, sentAnHourAgo],
       defer("frequency-cap", later(23 * HOUR)),
     ],
+    ["five promotions in a row went unread", template("marketing"), [MARKETING, ignored(5)], block("unread-sunset")],
   ];
 
   it.each(rows)("%s", (_when, message, changes, then) => {
@@ -327,10 +343,13 @@ describe("what may leave", () => {
     ["a reply without promotion, after STOP ALL", words(), [stoppedAll], "free-form"],
     ["a promotion in a reply to somebody who did not stop", words({ verdict: promoting("flagged") }), [], "free-form"],
     ["a reply while Meta forbids templates", words(), [templatesBlockedFor(HOUR)], "free-form"],
+    ["a reply while Meta limits the number for spam", words(), [spamLimited], "free-form"],
     ["a reply to a number that failed before", words(), [unreachable], "free-form"],
     ["a reply while the portfolio limit is reached", words(), [limitReached], "free-form"],
     ["a reply to a US number", words(), [american], "free-form"],
     ["marketing with an opt-in, by day", template("marketing"), [MARKETING], "template"],
+    ["marketing after four that went unread", template("marketing"), [MARKETING, ignored(4)], "template"],
+    ["an order update to somebody who reads no promotion", template("utility"), [UTILITY, ignored(9)], "template"],
     ["marketing to somebody who never wrote", template("marketing"), [MARKETING, neverWrote], "template"],
     ["utility with an opt-in, window closed", template("utility"), [UTILITY, neverWrote], "template"],
     ["utility to nobody knows where", template("utility"), [UTILITY, zoneUnknown], "template"],

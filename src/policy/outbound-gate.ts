@@ -30,6 +30,8 @@ export type OutboundFacts = {
     pausedUntil: Date | undefined;
     templatesBlockedUntil: Date | undefined;
     repliesBlockedUntil: Date | undefined;
+    /** Meta's spam limit (131048): nothing the business starts until then. */
+    initiatedBlockedUntil: Date | undefined;
   };
   chat: { isHumanHeld: boolean; window: WindowFacts };
   recipient: {
@@ -43,7 +45,13 @@ export type OutboundFacts = {
   confirmed: { marketing?: Date; all?: Date };
   template: TemplateFacts | undefined;
   portfolio: { limit: number | undefined; used: number; isCounted: boolean; nextFreeAt: Date | undefined };
-  marketing: { sentAt: readonly Date[]; caps: Caps; merchantWindow: { from: string; to: string } | undefined };
+  /** `ignored`: promotions in a row that were neither read nor followed by a word from the person. */
+  marketing: {
+    sentAt: readonly Date[];
+    ignored: number;
+    caps: Caps;
+    merchantWindow: { from: string; to: string } | undefined;
+  };
 };
 
 export type GateDecision =
@@ -56,6 +64,9 @@ type Step = { name: string; weigh: (message: Outbound, facts: OutboundFacts) => 
 
 /** A decision holds for this long at most; the sender posts within it. */
 const VALID_MS = 60_000;
+
+/** After this many promotions in a row that nobody read or answered, the next waits until the person writes (our own rule). */
+const SUNSET_AFTER = 5;
 
 /** The order of the gate: the first refusal wins. From what forbids everything to what only delays. */
 export const GATE: readonly Step[] = [
@@ -138,6 +149,8 @@ function merchantAndNumber(message: Outbound, { merchant, number, now }: Outboun
   if (isPending(number.pausedUntil, now)) return pause("number-paused", number.pausedUntil!, now);
   if (isBusinessInitiated(message) && isPending(number.templatesBlockedUntil, now))
     return pause("templates-restricted", number.templatesBlockedUntil!, now);
+  if (isBusinessInitiated(message) && isPending(number.initiatedBlockedUntil, now))
+    return pause("number-spam-limited", number.initiatedBlockedUntil!, now);
   return undefined;
 }
 
@@ -249,6 +262,7 @@ function quiet(message: Outbound, { now, recipient, marketing }: OutboundFacts):
 
 function cap(message: Outbound, { now, marketing }: OutboundFacts): No | undefined {
   if (message.purpose !== "marketing") return undefined;
+  if (marketing.ignored >= SUNSET_AFTER) return { type: "block", reason: "unread-sunset" };
   const until = frequencyCap(marketing.sentAt, marketing.caps, now);
   return until ? { type: "defer", until, reason: "frequency-cap" } : undefined;
 }

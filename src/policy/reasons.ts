@@ -7,6 +7,7 @@ export const REFUSALS = [
   "token-broken",
   "number-paused",
   "templates-restricted",
+  "number-spam-limited",
   "replies-restricted",
   "human-has-chat",
   "suppressed-marketing",
@@ -29,6 +30,7 @@ export const REFUSALS = [
   "zone-unknown",
   "quiet-hours",
   "frequency-cap",
+  "unread-sunset",
 ] as const;
 
 export type Refusal = (typeof REFUSALS)[number];

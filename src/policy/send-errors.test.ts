@@ -108,7 +108,6 @@ describe("the reaction to a Graph error", () => {
   it.each([
     [134101, "a template that is syncing is given ten minutes", 10 * MINUTE],
     [133015, "a number just deleted is given five minutes", 5 * MINUTE],
-    [131048, "a number limited for spam is given hours", HOUR],
     [131057, "an upgrade of throughput is given a minute", MINUTE],
   ])("%i: %s", (code, _why, afterMs) => {
     expect(reactionTo(code)).toMatchObject({ type: "retry", afterMs });

@@ -11,6 +11,8 @@ export type Reaction =
   | { type: "reopen" }
   /** Meta chose not to deliver marketing: once more after 24 h, never for US numbers. */
   | { type: "once-after-a-day" }
+  /** Too many people blocked or reported this number: nothing the business starts leaves it for an hour; an answer tries again. */
+  | { type: "spam-limit" }
   /** The person stopped marketing at Meta: an opt-out. */
   | { type: "opt-out" }
   | { type: "recipient-unreachable" }
@@ -35,7 +37,7 @@ const TABLE: ReadonlyMap<number, Reaction> = new Map<number, Reaction>([
   [130429, retry(1000, 10)], [130472, NEVER], [130497, { type: "country-blocked" }],
   [131000, retry(2000, 3)], [131005, TOKEN], [131008, NEVER], [131009, NEVER], [131016, retry(2000)], [131021, NEVER],
   [131026, { type: "recipient-unreachable" }], [131030, FIX], [131031, PAUSED], [131037, FIX], [131042, PAUSED], [131044, PAUSED], [131045, PAUSED],
-  [131047, { type: "reopen" }], [131048, retry(3_600_000, 4)], [131049, { type: "once-after-a-day" }], [131050, { type: "opt-out" }],
+  [131047, { type: "reopen" }], [131048, { type: "spam-limit" }], [131049, { type: "once-after-a-day" }], [131050, { type: "opt-out" }],
   [131051, NEVER], [131052, NEVER], [131053, NEVER], [131055, NEVER], [131056, { type: "pair-backoff" }], [131057, retry(60_000, 8)],
   [131059, NEVER], [131062, NEVER], [131063, FIX], [131064, PAUSED],
   [132000, FIX], [132001, FIX], [132005, FIX], [132007, FIX], [132008, FIX], [132012, FIX], [132015, FIX], [132016, FIX], [132018, FIX], [132068, FIX], [132069, FIX],

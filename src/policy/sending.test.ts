@@ -26,6 +26,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
       pausedUntil: undefined,
       templatesBlockedUntil: undefined,
       repliesBlockedUntil: undefined,
+      initiatedBlockedUntil: undefined,
     },
     chat: { isHumanHeld: false, window: { openedAt: new Date("2026-11-24T23:30:00Z"), closedByMetaAt: undefined } },
     recipient: {
@@ -38,7 +39,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
     confirmed: {},
     template: undefined,
     portfolio: { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
-    marketing: { sentAt: [], caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
+    marketing: { sentAt: [], ignored: 0, caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
   };
   return {
     outboxId: "row-1" as OutboxId,

@@ -1,10 +1,13 @@
 import type { Author, Purpose } from "../domain/draft.ts";
 import type { AttemptId, ContactId, ConversationId, MerchantId, OutboxId } from "../domain/ids.ts";
+import type { Verdict } from "../domain/verdict.ts";
 import type { Attempt, Fact, StatusEffect } from "../policy/delivery.ts";
+import type { OutboxReason } from "../policy/reasons.ts";
 import { recipientPlace } from "../policy/recipient-place.ts";
 import { appendConsent } from "./consent-ledger.ts";
 import { identityHashes, openContact } from "./contacts.ts";
 import type { Tx } from "./database.ts";
+import { insertDecisions } from "./decisions.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { raiseNotice } from "./notices.ts";
 
@@ -26,6 +29,9 @@ export type AttemptRow = {
   resent: boolean;
   latest: number;
   wabaId: string;
+  turnId: string | null;
+  config: string;
+  verdict: Verdict;
 };
 
 /** Attempts with their outbox rows, locked in lock order: outbox, then attempt. */
@@ -37,7 +43,7 @@ export async function lockAttempts(tx: Tx, ids: readonly AttemptId[]): Promise<A
     tx<AttemptRow[]>`
     select a.id, a.merchant_id as "merchantId", a.outbox_id as "outboxId", o.contact_id as "contactId", o.conversation_id as "conversationId", a.phone_id as "phoneId", a.number, a.state,
       a.status_rank as "statusRank", o.state as "rowState", o.purpose, o.author, o.template_name is not null as "hasTemplate", o.tries, o.resent,
-      (select max(number) from send_attempt l where l.outbox_id = o.id) as latest, p.waba_id as "wabaId"
+      (select max(number) from send_attempt l where l.outbox_id = o.id) as latest, p.waba_id as "wabaId", o.turn_id as "turnId", o.versions->>'config' as config, o.verdict
     from send_attempt a join outbox o on o.id = a.outbox_id join phone p on p.id = a.phone_id where a.id = any(${[...ids]})`,
   ]);
   return rows;
@@ -111,6 +117,7 @@ export async function applyEffect(
     // A disclosure counts once its message has a wamid and did not fail.
     if (change.state !== "accepted" && change.state !== "sending" && change.state !== "unknown")
       await tx`update contact set disclosed_at = null where id = ${row.contactId} and exists (select 1 from outbox where id = ${row.outboxId} and discloses)`;
+    if (change.isResend) await recordResend(tx, keys, row, change.reason, now);
     if (change.state === "accepted" || change.state === "failed") await settle(tx, row.outboxId, change.state);
     else await makeDue(tx, row.outboxId, change.sendAt ? change.sendAt.getTime() - now.getTime() : 0);
   }
@@ -126,6 +133,27 @@ export async function applyEffect(
       },
       row.conversationId,
     );
+}
+
+/** A free-form reply of unknown outcome goes once more: the one case in which a customer may read something twice, so it is a row. */
+function recordResend(tx: Tx, keys: MerchantKeys, row: AttemptRow, reason: OutboxReason, now: Date): Promise<void> {
+  return insertDecisions(tx, keys, [
+    {
+      merchantId: row.merchantId,
+      subject: "outbound",
+      conversationId: row.conversationId,
+      turnId: row.turnId ?? undefined,
+      outboxId: row.outboxId,
+      config: row.config,
+      at: now,
+      step: "sender",
+      type: "resend",
+      reason,
+      facts: { attempt: row.id, tries: row.tries, purpose: row.purpose, author: row.author },
+      verdicts: [row.verdict],
+      latencyMs: 0,
+    },
+  ]);
 }
 
 /** A row that is done leaves the due index. A part that failed ends the parts behind it: half an answer is no answer. */
@@ -190,6 +218,9 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
       return;
     case "number-paused":
       await tx`update phone set paused_until = ${fact.until}, paused_reason = 'graph-error' where id = ${row.phoneId}`;
+      return;
+    case "spam-limited":
+      await tx`update phone set initiated_blocked_until = greatest(initiated_blocked_until, ${fact.until}) where id = ${row.phoneId}`;
       return;
     case "country-blocked": {
       const country = recipientPlace(await openContact(tx, keys, row.contactId)).country;

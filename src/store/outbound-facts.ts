@@ -31,6 +31,7 @@ export type NumberRow = {
   pausedUntil: Date | null;
   templatesBlockedUntil: Date | null;
   repliesBlockedUntil: Date | null;
+  initiatedBlockedUntil: Date | null;
   messagingLimit: number | null;
   blockedCountries: string[];
 };
@@ -56,7 +57,7 @@ export async function gatherOutbound(
     tx<
       NumberRow[]
     >`select w.waba_id as "wabaId", p.phone_number_id as "phoneNumberId", w.portfolio_id as "portfolioId", m.suspended_reason as "suspendedReason", w.token_broken_at as "tokenBrokenAt",
-      p.paused_until as "pausedUntil", w.templates_blocked_until as "templatesBlockedUntil", w.replies_blocked_until as "repliesBlockedUntil", w.messaging_limit as "messagingLimit", w.blocked_countries as "blockedCountries"
+      p.paused_until as "pausedUntil", w.templates_blocked_until as "templatesBlockedUntil", w.replies_blocked_until as "repliesBlockedUntil", p.initiated_blocked_until as "initiatedBlockedUntil", w.messaging_limit as "messagingLimit", w.blocked_countries as "blockedCountries"
       from phone p join waba w on w.merchant_id = p.merchant_id and w.waba_id = p.waba_id join merchant m on m.merchant_id = p.merchant_id where p.id = ${phoneId}`,
     tx`select ${tx.unsafe(CONTACT_COLUMNS)} from contact where id = ${contactId}`,
     tx<
@@ -68,7 +69,7 @@ export async function gatherOutbound(
   const place = recipientPlace(contact);
   const now30 = new Date(now.getTime() - 30 * 86_400_000);
   const isTemplate = message?.content.type === "template";
-  const [template, portfolio, marketingSent, confirmed] = await Promise.all([
+  const [template, portfolio, marketingSent, ignored, confirmed] = await Promise.all([
     message?.content.type === "template"
       ? templateFacts(tx, merchantId, number!.wabaId, message.content.template)
       : undefined,
@@ -76,6 +77,7 @@ export async function gatherOutbound(
       ? portfolioFacts(tx, merchantId, number!, contactId, now)
       : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
     message?.purpose === "marketing" ? marketingSentAt(tx, contactId, number!.wabaId, now30, message.outboxId) : [],
+    message?.purpose === "marketing" ? ignoredInARow(tx, contactId, number!.wabaId) : 0,
     confirmations(tx, contactId, number!.wabaId, wabaLedger, message?.outboxId),
   ]);
   const human = box?.humanSince ?? undefined;
@@ -92,6 +94,7 @@ export async function gatherOutbound(
         pausedUntil: number!.pausedUntil ?? undefined,
         templatesBlockedUntil: number!.templatesBlockedUntil ?? undefined,
         repliesBlockedUntil: number!.repliesBlockedUntil ?? undefined,
+        initiatedBlockedUntil: number!.initiatedBlockedUntil ?? undefined,
       },
       chat: {
         isHumanHeld: human !== undefined && now.getTime() - human.getTime() < config.humanIdleHours * 3_600_000,
@@ -107,7 +110,7 @@ export async function gatherOutbound(
       confirmed,
       template,
       portfolio,
-      marketing: { sentAt: marketingSent, caps: config.caps, merchantWindow: config.sendWindow },
+      marketing: { sentAt: marketingSent, ignored, caps: config.caps, merchantWindow: config.sendWindow },
     },
   };
 }
@@ -159,6 +162,18 @@ async function marketingSentAt(
   >`select sent_at as at from outbox where contact_id = ${contactId} and sent_at > ${since} and purpose = 'marketing' and id is distinct from ${own ?? null}
     and (state <> 'failed' or state_reason = 'outcome-unknown') and phone_id in (select id from phone where waba_id = ${wabaId}) order by sent_at`;
   return rows.map((row) => row.at);
+}
+
+/** Promotions that Meta has taken since the person last wrote to the WABA or opened one. */
+async function ignoredInARow(tx: Tx, contactId: ContactId, wabaId: string): Promise<number> {
+  const [row] = await tx<{ count: number }[]>`
+    with sent as (select o.id, o.sent_at from outbox o where o.contact_id = ${contactId} and o.purpose = 'marketing' and o.state = 'accepted' and o.sent_at is not null
+        and o.phone_id in (select id from phone where waba_id = ${wabaId})),
+      seen as (select greatest(
+        (select max(m.window_at) from mailbox m join phone p on p.id = m.phone_id where m.contact_id = ${contactId} and p.waba_id = ${wabaId}),
+        (select max(s.sent_at) from sent s join send_attempt a on a.outbox_id = s.id where a.status in ('read', 'played'))) as at)
+    select count(*)::int as count from sent, seen where seen.at is null or sent.sent_at > seen.at`;
+  return row!.count;
 }
 
 /** The last confirmation of each scope since the person last lifted a stop. The scope stands in the row's key. */

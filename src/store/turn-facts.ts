@@ -24,6 +24,8 @@ type InboxRow = {
 };
 
 const HISTORY_LIMIT = 30;
+/** How long an order from the catalogue counts as open; after that, cancelling it is said in more words. */
+const ORDER_OPEN_MS = 14 * 86_400_000;
 
 /** Everything a turn weighs, read in one short transaction; none stays open while a model thinks. */
 export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFacts> {
@@ -34,7 +36,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released] = await Promise.all([
+    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released, ordered] = await Promise.all([
       selectEvents(tx, claim),
       gatherOutbound(tx, {
         merchantId: claim.merchantId,
@@ -59,6 +61,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       isDisclosurePending(tx, claim),
       selectSaid(tx, claim),
       tx`select 1 from held_answer where conversation_id = ${claim.conversationId} and state = 'released' limit 1`,
+      tx`select 1 from inbox where conversation_id = ${claim.conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)} limit 1`,
     ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
@@ -82,6 +85,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       history,
       lastBusinessInitiated: initiated[0],
       isLastSentMarketing: newest[0]?.purpose === "marketing",
+      isOrderOpen: ordered.length > 0,
       ledger: gathered.ledger,
       lastOptions: last ? optionsOf(readContent(keys, last)) : [],
       isAnswerLaterAsked: sent.some((row) => row.reason === "answer-later"),

@@ -94,7 +94,8 @@ function matchContext(facts: TurnFacts): MatchContext {
   return {
     lastMarketingAt:
       facts.isLastSentMarketing && last !== undefined && facts.now.getTime() - last.at.getTime() <= MARKETING_MEMORY_MS,
-    isOrderOpen: false,
+    isOrderOpen:
+      facts.isOrderOpen || facts.events.some(({ event }) => event.kind === "message" && event.content.type === "order"),
     areOptionsOffered: facts.lastOptions.length > 0,
     country: facts.outbound.recipient.place.country,
     languages: languageHints(facts),

@@ -9,6 +9,8 @@ type Held = {
   lease: SenderLease;
   deadline: number;
   tokens: number;
+  /** Messages the number received per second, as of the last heartbeat. */
+  received: number;
   filledAt: number;
   busy: Set<string>;
 };
@@ -17,8 +19,10 @@ const POLL_MS = 50;
 /** A POST must not start in the lease's last second: another holder may already be on its way. */
 const MARGIN_MS = 1000;
 const IN_FLIGHT = 48;
-/** Meta counts inbound and outbound together; what we send ourselves stays under this share of the number's throughput. */
-const SHARE = 0.75;
+/** Meta counts both directions together: what came in lately is taken off, and a little room is left for what comes next. */
+const SHARE = 0.95;
+/** However much comes in, answers keep this share of the number's throughput. */
+const LEAST_SHARE = 0.25;
 
 /**
  * The one sender of each phone number: holds its lease, takes due rows, posts within the number's throughput. A new
@@ -76,6 +80,8 @@ export class SenderWorker {
         lease,
         deadline: now + LEASE_MS,
         tokens: 0,
+        // Not known yet: a quarter of the throughput is left to it.
+        received: lease.mps / 4,
         filledAt: now,
         busy: new Set<string>(),
       };
@@ -119,7 +125,8 @@ export class SenderWorker {
   /** Whole messages the bucket allows now; holds at most one second's worth. */
   #fill(held: Held): number {
     const now = performance.now();
-    const rate = held.lease.mps * SHARE;
+    const { mps } = held.lease;
+    const rate = Math.max(mps * LEAST_SHARE, mps * SHARE - held.received);
     held.tokens = Math.min(rate, held.tokens + ((now - held.filledAt) / 1000) * rate);
     held.filledAt = now;
     return Math.floor(held.tokens + 1);
@@ -132,7 +139,8 @@ export class SenderWorker {
       const started = performance.now();
       const kept = await this.#source.extend(held.map(({ lease }) => lease));
       for (const entry of held) {
-        if (kept.has(entry.lease.phoneId)) entry.deadline = started + LEASE_MS;
+        const received = kept.get(entry.lease.phoneId);
+        if (received !== undefined) Object.assign(entry, { deadline: started + LEASE_MS, received });
         else if (this.#held.get(entry.lease.phoneId) === entry) this.#held.delete(entry.lease.phoneId);
       }
     } catch (err) {

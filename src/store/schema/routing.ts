@@ -86,6 +86,7 @@ export const phone = pgTable("phone", {
   pausedUntil: timestamp("paused_until", { withTimezone: true }),
   coexistence: boolean("coexistence").notNull(),
   throughputMps: integer("throughput_mps").notNull(),
+  initiatedBlockedUntil: timestamp("initiated_blocked_until", { withTimezone: true }),
 });
 
 export const template = pgTable(
