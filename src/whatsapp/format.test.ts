@@ -72,3 +72,10 @@ it("a very long answer is formatted in reasonable time", () => {
   toWhatsApp("[".repeat(5_000));
   expect(performance.now() - started).toBeLessThan(5000);
 });
+
+it.each([
+  ["**Price:**12 and **Size:**L", "*Price:* 12 and *Size:* L"],
+  ["See [our page][1].\n\n[1]: https://a.example/x", "See our page (https://a.example/x)."],
+])("%j is read as it is meant", (markdown, text) => {
+  expect(toWhatsApp(markdown)).toBe(text);
+});

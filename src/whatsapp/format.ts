@@ -15,9 +15,13 @@ export function toWhatsApp(markdown: string): string {
     .trim();
 }
 
-/** `10*20*30` is a size, not an emphasis: a single star between letters or digits stays a star. */
+/**
+ * What models write and Markdown reads otherwise. `10*20*30` is a size, not an emphasis: a single star between letters or
+ * digits stays a star. `**Price:**12` is meant to be bold.
+ */
 function protect(markdown: string): string {
-  return markdown.replace(/(?<=[\p{L}\p{N}])\*(?=[\p{L}\p{N}])/gu, "\\*");
+  const spaced = markdown.replace(/(\*\*[^\s*][^*\n]*\p{P}\*\*)(?=[\p{L}\p{N}])/gu, "$1 ");
+  return spaced.replace(/(?<=[\p{L}\p{N}])\*(?=[\p{L}\p{N}])/gu, "\\*");
 }
 
 function block(token: Token): string {

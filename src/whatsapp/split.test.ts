@@ -55,6 +55,31 @@ describe("splitText", () => {
     );
   });
 
+  it("a code block that must be cut is closed and opened again, and loses no line", () => {
+    const code = Array.from({ length: 60 }, (_, n) => `line ${n} of the code`).join("\n");
+    for (const limit of [100, 101, 102, 103, 150, 400]) {
+      const parts = splitText(`Here it is:\n\n\`\`\`${code}\`\`\`\n\nGood luck.`, limit);
+      expect(parts.length).toBeGreaterThan(2);
+      for (const part of parts) {
+        expect(part.length).toBeLessThanOrEqual(limit);
+        expect(part.split("```").length % 2, part).toBe(1);
+      }
+      const lines = parts
+        .flatMap((part) => part.replaceAll("```", "").split("\n"))
+        .filter((line) => /^line/.test(line));
+      expect(lines).toEqual(code.split("\n"));
+    }
+  });
+
+  it("a grapheme longer than a message is cut between its characters", () => {
+    const endless = `${"👨\u200d".repeat(200)}👨`;
+    for (const limit of [64, 65, 66])
+      for (const part of splitText(endless, limit)) {
+        expect(part.isWellFormed()).toBe(true);
+        expect(part.length).toBeLessThanOrEqual(limit);
+      }
+  });
+
   it.each([1, 2, 3, 5, 11, 12])(
     "families of emoji that cross the limit by %i units go whole to the next part",
     (over) => {

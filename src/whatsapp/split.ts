@@ -5,18 +5,32 @@ export const TEXT_LIMIT = 4096;
 
 /**
  * Parts of at most `limit`, cut at a paragraph, else a line, else a sentence, else a space, and never inside a grapheme
- * (an emoji family, a letter with its marks).
+ * (an emoji family, a letter with its marks). A code block that must be cut is closed and opened again.
  */
 export function splitText(text: string, limit = TEXT_LIMIT): string[] {
   const parts: string[] = [];
   let rest = text;
   while (rest.length > limit) {
-    const cut = cutAt(rest, limit);
-    parts.push(rest.slice(0, cut).trimEnd());
-    rest = rest.slice(cut).trimStart();
+    const part = rest.slice(0, cutAt(rest, limit));
+    if (!isInCode(part)) {
+      parts.push(part.trimEnd());
+      rest = rest.slice(part.length).trimStart();
+      continue;
+    }
+    // A mark cut in two is no mark: room is left for the closing one, and the next part begins with its own.
+    const code = rest.slice(0, cutAt(rest, limit - FENCE.length)).replace(/`{1,2}$/, "");
+    const isStillInCode = isInCode(code) && code.length > FENCE.length;
+    parts.push(isStillInCode ? code.trimEnd() + FENCE : code.trimEnd());
+    rest = (isStillInCode ? FENCE : "") + rest.slice(code.length).replace(/^\n+/, "");
   }
   if (rest.length > 0) parts.push(rest);
   return parts;
+}
+
+const FENCE = "```";
+
+function isInCode(text: string): boolean {
+  return text.split(FENCE).length % 2 === 0;
 }
 
 function cutAt(text: string, limit: number): number {
@@ -30,7 +44,9 @@ function cutAt(text: string, limit: number): number {
     if (index + segment.length > limit) break;
     end = index + segment.length;
   }
-  return end > 0 ? end : limit;
+  if (end > 0) return end;
+  // One grapheme longer than a message: between its characters, at least.
+  return /[\uD800-\uDBFF]/.test(text[limit - 1]!) ? limit - 1 : limit;
 }
 
 /** At most `limit` units, whole graphemes, an ellipsis where something was cut. */
