@@ -27,6 +27,7 @@ const ALLOWED: Record<string, string[]> = {
   config: [],
   logger: [],
   "merchant-file": [],
+  metrics: ["ports:type"],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],
   start: ["*"],

@@ -12,10 +12,12 @@ import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
 import { type AppOptions, createApp, handleWebhook } from "./http/app.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { receive, recordStatus } from "./pipeline.ts";
 import { decideOutbound } from "./policy/outbound-gate.ts";
 import type { Clock, Ports } from "./ports.ts";
 import { authenticate } from "./store/api-keys.ts";
+import { readBacklog } from "./store/backlog.ts";
 import { sendBusinessMessage } from "./store/business-messages.ts";
 import { connect, type Sql, transaction } from "./store/database.ts";
 import { Identities } from "./store/identities.ts";
@@ -109,12 +111,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     sentences: loadSentences(),
     render: renderer,
   };
-  const ports = options.wrap?.(bare) ?? bare;
+  const metrics = createMetrics(() => readBacklog(store));
+  const ports = metrics.measured(options.wrap?.(bare) ?? bare);
 
   const syncTemplates = () => syncAll(store, options, token);
   const stops: (() => Promise<void>)[] = [];
   if (config.role !== "web") {
-    const turns = new TurnWorker(ports, mailbox, logger, { concurrency: options.concurrency ?? 64 });
+    const turns = new TurnWorker(ports, mailbox, logger, {
+      concurrency: options.concurrency ?? 64,
+      observe: ({ result, latencyMs }) => metrics.observeTurn(result, latencyMs),
+    });
     const sender = new SenderWorker(ports, createSenders(store), logger);
     const chores = new Loop(
       () => upkeepOnce(store, recordStatus).then(() => false),
@@ -135,7 +141,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       () => sender.stop(),
     );
   }
-  const web = config.role === "worker" ? undefined : await listen(options, ports, store);
+  const web = config.role === "worker" ? undefined : await listen(options, ports, store, metrics);
   return {
     store,
     ports,
@@ -155,6 +161,7 @@ async function listen(
   options: RuntimeOptions,
   ports: Ports,
   store: Store,
+  metrics: Metrics,
 ): Promise<{ port: number; stop: () => Promise<void> }> {
   const doors: AppOptions = {
     receive: (body, signature) => receive(ports, body, signature),
@@ -162,6 +169,8 @@ async function listen(
     isReady: () => readiness(store.sql),
     api: createApi(apiDoors(ports, store), options.logger),
     logger: options.logger,
+    observeAck: metrics.observeAck,
+    metrics,
   };
   const rest = getRequestListener(createApp(doors).fetch, { overrideGlobalObjects: false });
   const server = createServer((request, response) => {

@@ -307,6 +307,25 @@ describe("canaries at log level trace", () => {
     expect(JSON.stringify(said)).not.toContain("canaryquokka");
   });
 
+  it("the metrics count all of it and name none of it", async () => {
+    const { status, body } = await request("/metrics");
+    expect(status).toBe(200);
+    for (const series of [
+      'esek_webhook_ack_seconds_count{status="200"}',
+      'esek_webhook_ack_seconds_count{status="401"}',
+      'esek_webhook_events_total{result="kept"}',
+      'esek_turns_total{result="committed"}',
+      'esek_decisions_total{type="answer",reason="agent-answered"}',
+      'esek_sends_total{outcome="accepted",code=""}',
+      'esek_sends_total{outcome="refused",code="131026"}',
+      'esek_model_seconds_count{result="drafted"}',
+      "esek_mailbox_lag_seconds ",
+      'esek_notices{kind="opt-out"}',
+    ])
+      expect(body.includes(`\n${series}`), series).toBe(true);
+    expectClean();
+  });
+
   it("were all in play", () => {
     expect([...canaries.keys()].filter((what) => what.startsWith("wamid")).length).toBeGreaterThan(10);
     expect(lines.length).toBeGreaterThan(10);

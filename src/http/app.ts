@@ -12,6 +12,7 @@ export type AppOptions = {
   api?: Hono;
   logger: Logger;
   observeAck?: (ms: number, status: number) => void;
+  metrics?: { contentType: string; render: () => Promise<string> };
 };
 
 /** Meta sends up to 3 MB (platform reference 1.3). */
@@ -28,6 +29,9 @@ export function createApp(options: AppOptions): Hono {
     const state = await options.isReady();
     return c.json(state, state.ok ? 200 : 503);
   });
+  const { metrics } = options;
+  if (metrics)
+    app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
   app.notFound((c) => c.json({ type: "about:blank", title: "Not found", status: 404 }, 404));
   app.onError((err, c) => {
     options.logger.error({ err }, "request failed");
