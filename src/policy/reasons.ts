@@ -60,6 +60,7 @@ export type TurnReason =
   | "opt-out"
   | "opt-out-repeated"
   | "opt-out-unclear"
+  | "unanswered-after-stop"
   | "opt-in"
   | "nothing-to-lift"
   | "kept-by-customer"
