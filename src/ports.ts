@@ -1,5 +1,5 @@
 import type { ConsentAct, ConsentEvent, ConsentSource, SuppressionScope } from "./domain/consent.ts";
-import type { Author, Content, Draft, Purpose, Usage } from "./domain/draft.ts";
+import type { AgentTrace, Author, Content, Draft, Purpose, Summary, Usage } from "./domain/draft.ts";
 import type { AccountEvent, MessageContent, StatusEvent, TemplateEvent, WebhookEvent } from "./domain/event.ts";
 import type {
   AttemptId,
@@ -272,11 +272,18 @@ export type AgentRequest = {
   history: HistoryEntry[];
   question: string;
   notes: string[];
+  /** What came before `history`. */
+  summary: Summary | undefined;
+  /** Over budget, or a loop: the merchant's own documents answer, no model is called. */
+  isModelAllowed: boolean;
 };
+
+export type Drafted = { draft: Draft; usage: Usage | undefined; trace?: AgentTrace; summary?: Summary };
 
 export type AgentPort = {
   version: (merchant: TurnFacts["merchant"]) => string;
-  draft: (request: AgentRequest, signal: AbortSignal) => Promise<{ draft: Draft; usage: Usage | undefined }>;
+  /** Tries again by itself and falls back to the merchant's documents; rejects with `EsekError("agent/...")` when nothing can be said. */
+  draft: (request: AgentRequest, signal: AbortSignal) => Promise<Drafted>;
 };
 
 export type SentenceKey = string;

@@ -205,6 +205,8 @@ function requestFor(facts: TurnFacts, asked: readonly Spoken[], language: string
     history: facts.history,
     question,
     notes,
+    summary: undefined,
+    isModelAllowed: true,
   };
 }
 
