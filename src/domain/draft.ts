@@ -105,3 +105,15 @@ export function textOf(content: Content): string {
       return `[template ${content.template.name} ${content.template.language}] ${(content.template.body ?? []).map((parameter) => (parameter.type === "text" ? parameter.text : parameter.type)).join(" | ")}`.trim();
   }
 }
+
+/** Two usages as one: the model is that of the last. */
+export function addUsage(before: Usage | undefined, more: Usage): Usage {
+  if (!before) return more;
+  const cost = (before.costUsd ?? 0) + (more.costUsd ?? 0);
+  return {
+    model: more.model,
+    inputTokens: before.inputTokens + more.inputTokens,
+    outputTokens: before.outputTokens + more.outputTokens,
+    ...(before.costUsd === undefined && more.costUsd === undefined ? {} : { costUsd: cost }),
+  };
+}

@@ -30,6 +30,7 @@ export const REFUSALS = [
   "zone-unknown",
   "quiet-hours",
   "frequency-cap",
+  "budget-spent",
   "unread-sunset",
 ] as const;
 
@@ -73,6 +74,8 @@ export type TurnReason =
   | "guard-undetermined"
   | "cannot-read"
   | "agent-answered"
+  | "knowledge-answered"
+  | "loop"
   | "agent-ended"
   | "agent-failed"
   | "draft-flagged"

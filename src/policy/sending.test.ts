@@ -39,6 +39,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
     confirmed: {},
     template: undefined,
     portfolio: { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
+    money: { isSpent: false },
     marketing: { sentAt: [], ignored: 0, caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
   };
   return {

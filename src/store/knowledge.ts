@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { type MerchantId, newId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
-import type { Found, KnowledgeSearch, Passage } from "../knowledge/answer.ts";
+import { answerFromKnowledge, type Found, type KnowledgeSearch, type Passage, rank } from "../knowledge/answer.ts";
 import { chunksOf, KNOWLEDGE_VERSION } from "../knowledge/chunk.ts";
+import { termsOf } from "../knowledge/terms.ts";
+import type { KnowledgePort } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { Store } from "./store.ts";
 
@@ -39,6 +41,21 @@ export async function refreshKnowledge(store: Store): Promise<void> {
     const { config } = await store.merchants.get(merchantId);
     await transaction(store.sql, [merchantId], (tx) => indexKnowledge(tx, merchantId, config));
   }
+}
+
+export function createKnowledge(store: Store): KnowledgePort {
+  return {
+    answer: (merchantId, question, language) =>
+      answerFromKnowledge(question, language, knowledgeSearch(store, merchantId)),
+    async passages(merchantId, question, language, limit) {
+      const terms = [...new Set(termsOf(question))];
+      if (terms.length === 0) return [];
+      const found = await knowledgeSearch(store, merchantId)(terms, 40);
+      return rank(terms, found, language)
+        .slice(0, limit)
+        .map(({ passage }) => passage);
+    },
+  };
 }
 
 /** Full text over one merchant's passages, with trigrams for words that no passage knows as they are written. */
