@@ -31,7 +31,18 @@ function markdownSections(text: string): Section[] {
     path[heading[1]!.length - 1] = heading[2]!;
   }
   close();
-  return sections;
+  return withoutTheName(sections, text);
+}
+
+/** A heading that stands over the whole document names it and says nothing about any of its parts. */
+function withoutTheName(sections: Section[], text: string): Section[] {
+  const top = text.match(/^#\s+.+$/gm) ?? [];
+  if (top.length !== 1) return sections;
+  const name = top[0]!.replace(/^#\s+|\s*#*$/g, "");
+  return sections.map((section) => ({
+    ...section,
+    title: section.title === name ? section.title : section.title.replace(`${name} – `, ""),
+  }));
 }
 
 /** Only what carries meaning for a reader: headings, paragraphs, list items, table cells. */

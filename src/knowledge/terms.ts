@@ -8,11 +8,28 @@ import { normalise, tokens } from "../guardrails/normalise.ts";
  * and the same on both sides; it need not be right, it must be alike.
  */
 export function termsOf(text: string): string[] {
-  return tokens(normalise(text)).flatMap((word) => {
-    if (isStopword(word)) return [];
+  const words = tokens(normalise(text));
+  const terms: string[] = [];
+  for (let at = 0; at < words.length; ) {
+    const phrase = phraseAt(words, at);
+    if (phrase) {
+      terms.push(phrase.term);
+      at += phrase.length;
+      continue;
+    }
+    const word = words[at++]!;
+    if (STOPWORDS.has(word)) continue;
     const stem = stemOf(word);
-    return stem.length < 2 && !/\p{N}/u.test(stem) ? [] : [SYNONYMS.get(stem) ?? stem];
-  });
+    if (stem.length >= 2 || /\p{N}/u.test(stem)) terms.push(SYNONYMS.get(stem) ?? stem);
+  }
+  return terms;
+}
+
+/** The longest phrase of the synonyms that begins here ("money back", "how long does it take"). */
+function phraseAt(words: readonly string[], at: number): { term: string; length: number } | undefined {
+  return PHRASES.get(words[at]!)?.find(({ words: wanted }) =>
+    wanted.every((word, index) => words[at + index] === word),
+  );
 }
 
 /** The language that a text's letters alone tell. */
@@ -47,7 +64,8 @@ const FINAL: Record<string, string> = { ך: "כ", ם: "מ", ן: "נ", ף: "פ", 
 
 function hebrewStem(word: string): string {
   let stem = word.replace(/["']/g, "");
-  for (let cuts = 0; cuts < 2 && stem.length >= 4 && /^[ושהכלבמ]/.test(stem); cuts++) stem = stem.slice(1);
+  if (stem.length >= 5 && /^ו/.test(stem)) stem = stem.slice(1);
+  if (stem.length >= 5 && /^[שהכלבמ]/.test(stem)) stem = stem.slice(1);
   const bare = stem.replace(/(?:יות|ות|ים|ית|ה|י|ך|נו|כם|יה)$/, "");
   return (bare.length >= 2 ? bare : stem).replace(/[ךםןףץ]$/, (letter) => FINAL[letter]!);
 }
@@ -70,14 +88,24 @@ function readLines(file: string): string[] {
 
 const STOPWORDS = new Set(readLines("stopwords.txt").flatMap((line) => tokens(normalise(line))));
 
-function isStopword(word: string): boolean {
-  return STOPWORDS.has(word);
-}
+type Phrase = { words: string[]; term: string; length: number };
 
-/** One line a meaning; the first word stands for all of them, in every language of the line. */
-const SYNONYMS = new Map(
-  readLines("synonyms.txt").flatMap((line) => {
-    const stems = tokens(normalise(line)).map(stemOf);
-    return stems.map((stem) => [stem, `=${stems[0]}`] as const);
-  }),
-);
+/** One line a meaning; the first word stands for all of them, in every language of the line. `money_back` is a phrase. */
+const { SYNONYMS, PHRASES } = readSynonyms();
+
+function readSynonyms(): { SYNONYMS: Map<string, string>; PHRASES: Map<string, Phrase[]> } {
+  const synonyms = new Map<string, string>();
+  const phrases = new Map<string, Phrase[]>();
+  for (const line of readLines("synonyms.txt")) {
+    const entries = line.split(/\s+/);
+    const term = `=${entries[0]}`;
+    for (const entry of entries) {
+      const words = tokens(normalise(entry.replaceAll("_", " ")));
+      if (words.length === 1) synonyms.set(stemOf(words[0]!), term);
+      else if (words.length > 1)
+        phrases.set(words[0]!, [...(phrases.get(words[0]!) ?? []), { words, term, length: words.length }]);
+    }
+  }
+  for (const list of phrases.values()) list.sort((a, b) => b.length - a.length);
+  return { SYNONYMS: synonyms, PHRASES: phrases };
+}

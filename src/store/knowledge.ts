@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { type MerchantId, newId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
-import { answerFromKnowledge, type Found, type KnowledgeSearch, type Passage, rank } from "../knowledge/answer.ts";
+import { answerFromKnowledge, type Found, type KnowledgeSearch, type Passage, questionTerms, rank } from "../knowledge/answer.ts";
 import { chunksOf, KNOWLEDGE_VERSION } from "../knowledge/chunk.ts";
-import { termsOf } from "../knowledge/terms.ts";
 import type { KnowledgePort } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { Store } from "./store.ts";
@@ -48,7 +47,7 @@ export function createKnowledge(store: Store): KnowledgePort {
     answer: (merchantId, question, language) =>
       answerFromKnowledge(question, language, knowledgeSearch(store, merchantId)),
     async passages(merchantId, question, language, limit) {
-      const terms = [...new Set(termsOf(question))];
+      const terms = questionTerms(question);
       if (terms.length === 0) return [];
       const found = await knowledgeSearch(store, merchantId)(terms, 40);
       return rank(terms, found, language)
