@@ -22,7 +22,7 @@ const ALLOWED: Record<string, string[]> = {
   whatsapp: ["ports:type"],
   store: ["crypto", "policy", "knowledge", "ports:type", "logger:type"],
   knowledge: ["guardrails"],
-  workers: ["pipeline", "ports:type", "logger:type"],
+  workers: ["pipeline", "ports:type", "safe-fetch:type", "logger:type"],
   http: ["pipeline:type", "ports:type", "logger:type"],
   simulator: [],
   config: [],

@@ -332,4 +332,21 @@ export type TurnSource = {
   releaseAll: (claims: readonly Claim[]) => Promise<void>;
 };
 
+/** One thing to tell a merchant's own system: what it says, and where. `undefined` payload: what it told of was erased meanwhile. */
+export type Delivery = {
+  id: string;
+  merchantId: MerchantId;
+  kind: string;
+  tries: number;
+  url: string;
+  secretEnv: string;
+  payload: unknown;
+};
+
+export type DeliverySource = {
+  /** Takes what is due, for a minute; a process that dies leaves it due again then. */
+  claimDeliveries: (limit: number) => Promise<Delivery[]>;
+  settleDelivery: (delivery: Delivery, status: number | undefined) => Promise<void>;
+};
+
 export type { AccountEvent, Author, Cleared, NoticeLine, RowFacts, SendingPlan, TemplateEvent };

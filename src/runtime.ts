@@ -17,7 +17,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { receive, recordStatus } from "./pipeline.ts";
 import { decideOutbound } from "./policy/outbound-gate.ts";
 import type { Clock, GuardPort, Ports } from "./ports.ts";
-import { createSafeFetch } from "./safe-fetch.ts";
+import { createSafeFetch, type SafeFetch } from "./safe-fetch.ts";
 import { authenticate } from "./store/api-keys.ts";
 import { readBacklog } from "./store/backlog.ts";
 import { sendBusinessMessage } from "./store/business-messages.ts";
@@ -34,6 +34,7 @@ import { createSenders } from "./store/senders.ts";
 import type { Store } from "./store/store.ts";
 import { saveTemplates } from "./store/templates.ts";
 import { upkeepOnce } from "./store/upkeep-jobs.ts";
+import { createDeliveries } from "./store/webhook-deliveries.ts";
 import { createGraph } from "./whatsapp/graph.ts";
 import { listTemplates } from "./whatsapp/management.ts";
 import { parseWebhook } from "./whatsapp/parse.ts";
@@ -42,6 +43,7 @@ import { isAuthentic } from "./whatsapp/signature.ts";
 import { Loop } from "./workers/loop.ts";
 import { SenderWorker } from "./workers/sender-worker.ts";
 import { TurnWorker } from "./workers/turn-worker.ts";
+import { WebhookWorker } from "./workers/webhook-worker.ts";
 
 export type RuntimeOptions = {
   config: Config;
@@ -102,6 +104,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const inbox = createInbox(store, new Identities(store), { burstWindowMs: config.burstWindowMs });
   const mailbox = createMailbox(store);
   const guard = createGuard();
+  const safeFetch = createSafeFetch({ openOrigins: options.openOrigins ?? [] });
   const bare: Ports = {
     clock,
     webhook: {
@@ -112,7 +115,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     mailbox,
     outbox: createOutbox(store),
     guard,
-    agent: createAgent(agentDeps(store, options, guard)),
+    agent: createAgent(agentDeps(store, options, guard, safeFetch)),
     graph,
     sentences: loadSentences(),
     render: renderer,
@@ -139,8 +142,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       (err) => logger.warn({ err }, "template sync failed"),
     );
     wake = (what) => (what === "turns" ? turns.nudge() : what === "sender" ? sender.nudge() : chores.nudge());
-    for (const part of [turns, sender, chores, templates]) part.start();
+    const told = new WebhookWorker(createDeliveries(store), safeFetch, options.secret, logger);
+    for (const part of [turns, sender, chores, templates, told]) part.start();
     stops.push(
+      () => told.stop(),
       () => templates.stop(),
       () => chores.stop(),
       () => turns.stop(),
@@ -163,13 +168,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-function agentDeps(store: Store, { openai, secret, openOrigins }: RuntimeOptions, guard: GuardPort): AgentDeps {
+function agentDeps(store: Store, { openai, secret }: RuntimeOptions, guard: GuardPort, fetch: SafeFetch): AgentDeps {
   const isConfigured = openai.baseUrl !== undefined || openai.apiKey !== undefined;
   return {
     run: isConfigured ? createLangChainRunner(openai) : undefined,
     llm: createLlm(openai),
     knowledge: createKnowledge(store),
-    tools: { fetch: createSafeFetch({ openOrigins: openOrigins ?? [] }), secret },
+    tools: { fetch, secret },
     language: guard.language,
   };
 }

@@ -21,6 +21,7 @@ const ALLOWED: Record<string, string> = {
   "send_attempt.state": "sending",
   "held_answer.state": "held",
   "decision.subject": "turn",
+  "webhook_delivery.kind": "notice",
 };
 
 let world: TestWorld;

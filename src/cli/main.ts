@@ -6,9 +6,11 @@ import { consentCommand } from "./commands/consent.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { guardCommand } from "./commands/guard.ts";
+import { handoffCommand } from "./commands/handoff.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { merchantCommand } from "./commands/merchant.ts";
 import { migrateCommand } from "./commands/migrate.ts";
+import { noticesCommand } from "./commands/notices.ts";
 import { outboxCommand } from "./commands/outbox.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { simulateCommand } from "./commands/simulate.ts";
@@ -31,6 +33,8 @@ for (const command of [
   explainCommand,
   outboxCommand,
   replayCommand,
+  handoffCommand,
+  noticesCommand,
   consentCommand,
   apikeyCommand,
   keysCommand,

@@ -35,7 +35,12 @@ const tool = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,40}$/, "expected lower-case letters, digits and underscores"),
   description: z.string().min(10).max(600),
   method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]).default("GET"),
-  url: z.string().regex(/^(https?:\/\/|\$\{[A-Z][A-Z0-9_]*\})/, "expected https://host/path or an environment variable in ${} before the path"),
+  url: z
+    .string()
+    .regex(
+      /^(https?:\/\/|\$\{[A-Z][A-Z0-9_]*\})/,
+      "expected https://host/path or an environment variable in ${} before the path",
+    ),
   parameters: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_]{0,40}$/), parameter).default({}),
   /** Header values are written out, or `${NAME}` for one that is a secret. */
   headers: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/), z.string().max(2000)).default({}),

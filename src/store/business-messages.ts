@@ -11,7 +11,7 @@ import type { Person } from "../domain/person.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { EsekError } from "../errors.ts";
 import type { GateDecision, Outbound, OutboundFacts } from "../policy/outbound-gate.ts";
-import { makeDue } from "./attempts.ts";
+import { cancelQueued, makeDue } from "./attempts.ts";
 import { contentHash } from "./content-hash.ts";
 import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
@@ -95,20 +95,17 @@ async function write(
   const { merchantId, content, phoneId, conversationId, contactId } = message;
   const subject = { merchantId, phoneId, contactId, conversationId, config: merchant.config, keys, now };
   const purpose = await purposeOf(tx, phoneId, content);
-  const { facts } = await gatherOutbound(tx, subject, { content, purpose });
+  const { facts, number } = await gatherOutbound(tx, subject, { content, purpose });
   const outbound = { content, purpose, author: message.author, verdict: message.verdict, isAlwaysAnswered: false };
   const decision = decide(outbound, facts);
   const id = newId<OutboxId>();
-  const state = decision.type === "send" ? "queued" : decision.type === "defer" ? "deferred" : "blocked";
+  const state = stateOf(decision, message.author);
   const reason = decision.type === "send" ? "allowed" : decision.reason;
   const json = JSON.stringify(content);
   const send = content.type === "template" ? content.template : undefined;
   const lane = message.author === "human" ? conversationId : null;
-  const [box] = lane
-    ? await tx<
-        { laneSeq: number }[]
-      >`update mailbox set lane_seq = lane_seq + 1 where id = ${conversationId} returning lane_seq::float8 as "laneSeq"`
-    : [];
+  const [box] = lane ? await takeOver(tx, conversationId, now) : [];
+  if (lane) await cancelQueued(tx, { merchantId, contactId, wabaId: number.wabaId }, "agent", "human-took-over");
   await tx`
     insert into outbox (id, merchant_id, conversation_id, phone_id, contact_id, dedupe_key, purpose, author, reason, state, state_reason, lane, lane_seq, content_ct, content_hash, template_name, template_language, verdict, versions, send_at, expires_at)
     values (${id}, ${merchantId}, ${conversationId}, ${phoneId}, ${contactId}, ${`${message.author}:${id}`}, ${purpose}, ${message.author}, 'business-message', ${state}, ${reason}, ${lane}, ${box?.laneSeq ?? 0},
@@ -141,6 +138,21 @@ async function write(
     },
   ]);
   return { id, state, reason, ...detailOf(decision) };
+}
+
+/** A person's answer that finds the window closed goes to the door: there it becomes a held answer. */
+function stateOf(decision: GateDecision, author: BusinessMessage["author"]): Accepted["state"] {
+  if (decision.type === "send") return "queued";
+  if (decision.type === "defer") return "deferred";
+  return author === "human" && decision.reason === "window-closed" ? "queued" : "blocked";
+}
+
+/** A person answers: the chat is theirs from now on, and a draft under way must not follow. */
+function takeOver(tx: Tx, conversationId: ConversationId, now: Date): Promise<{ laneSeq: number }[]> {
+  return tx<
+    { laneSeq: number }[]
+  >`update mailbox set lane_seq = lane_seq + 1, last_seq = last_seq + 1, fence_seq = last_seq + 1, human_since = greatest(human_since, ${now})
+    where id = ${conversationId} returning lane_seq::float8 as "laneSeq"`;
 }
 
 function detailOf(decision: GateDecision): { detail?: string; until?: string } {

@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { type MerchantId, newId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
-import { answerFromKnowledge, type Found, type KnowledgeSearch, type Passage, questionTerms, rank } from "../knowledge/answer.ts";
+import {
+  answerFromKnowledge,
+  type Found,
+  type KnowledgeSearch,
+  type Passage,
+  questionTerms,
+  rank,
+} from "../knowledge/answer.ts";
 import { chunksOf, KNOWLEDGE_VERSION } from "../knowledge/chunk.ts";
 import type { KnowledgePort } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";

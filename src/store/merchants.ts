@@ -127,8 +127,8 @@ export async function applyMerchant(
         "merchant/conflict",
         `WABA ${config.wabas[0]!.id} belongs to merchant "${old.slug}", not "${config.slug}".`,
       );
-    await tx`insert into merchant (merchant_id, slug, config, config_hash) values (${id}, ${config.slug}, ${tx.json(config as never)}, ${hash})
-      on conflict (merchant_id) do update set slug = excluded.slug, config = excluded.config, config_hash = excluded.config_hash, updated_at = now()`;
+    await tx`insert into merchant (merchant_id, slug, config, config_hash, webhook_events) values (${id}, ${config.slug}, ${tx.json(config as never)}, ${hash}, ${config.webhook?.events ?? []})
+      on conflict (merchant_id) do update set slug = excluded.slug, config = excluded.config, config_hash = excluded.config_hash, webhook_events = excluded.webhook_events, updated_at = now()`;
     await keyring.ensure(tx, id);
     await indexKnowledge(tx, id, config);
     await applyNumbers(tx, id, config);

@@ -66,7 +66,7 @@ export const webhookDelivery = pgTable("webhook_delivery", {
   id: uuid("id").primaryKey(),
   merchantId: uuid("merchant_id").notNull(),
   kind: text("kind").notNull(),
-  bodyCt: bytea("body_ct").notNull(),
+  refId: uuid("ref_id").notNull(),
   state: text("state").notNull(),
   tries: integer("tries").notNull(),
   lastStatus: integer("last_status"),

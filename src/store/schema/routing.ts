@@ -56,6 +56,7 @@ export const merchant = pgTable("merchant", {
   config: jsonb("config").notNull(),
   configHash: text("config_hash").notNull(),
   knowledgeHash: text("knowledge_hash"),
+  webhookEvents: text("webhook_events").array().notNull(),
   suspendedReason: text("suspended_reason"),
   updatedAt: timestamp("updated_at", { withTimezone: true }).notNull(),
 });
