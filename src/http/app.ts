@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { errorCode } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Receipt } from "../pipeline.ts";
+import { problem } from "./problem.ts";
 
 export type AppOptions = {
   receive: (body: Uint8Array, signature: string | undefined) => Promise<Receipt>;
@@ -32,10 +33,10 @@ export function createApp(options: AppOptions): Hono {
   const { metrics } = options;
   if (metrics)
     app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
-  app.notFound((c) => c.json({ type: "about:blank", title: "Not found", status: 404 }, 404));
+  app.notFound((c) => problem(c, { status: 404, title: "Not found" }));
   app.onError((err, c) => {
     options.logger.error({ err }, "request failed");
-    return c.json({ type: "about:blank", title: "Internal error", status: 500, code: errorCode(err) }, 500);
+    return problem(c, { status: 500, title: "Internal error", code: errorCode(err) });
   });
   return app;
 }
