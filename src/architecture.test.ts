@@ -28,6 +28,7 @@ const ALLOWED: Record<string, string[]> = {
   logger: [],
   "merchant-file": [],
   metrics: ["ports:type"],
+  tracing: ["ports:type"],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],
   start: ["*"],

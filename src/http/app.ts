@@ -22,9 +22,15 @@ const WEBHOOK_PATH = "/webhooks/whatsapp";
 
 /** The doors: Meta's webhook, the business API, health. Bodies and query strings never reach a log. */
 export function createApp(options: AppOptions): Hono {
-  const app = new Hono();
+  const app = createHealthApp(options);
   app.route(WEBHOOK_PATH, handshake(options));
   if (options.api) app.route("/api/v1", options.api);
+  return app;
+}
+
+/** What every process shows of itself: that it lives, that it is ready, its metrics. All that a worker shows. */
+export function createHealthApp(options: Pick<AppOptions, "isReady" | "metrics" | "logger">): Hono {
+  const app = new Hono();
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
     const state = await options.isReady();
