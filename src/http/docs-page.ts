@@ -6,6 +6,7 @@ const STYLE = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1f23; background: #fff; }
 h2 { margin-top: 2.5rem; border-top: 1px solid #d5d9de; padding-top: 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
+h2 code { font-size: 20px; font-weight: 600; }
 pre { background: #f3f5f7; padding: .75rem; overflow-x: auto; }
 dt { font-weight: 600; margin-top: .75rem; }
 dd { margin-left: 1.25rem; }
@@ -15,7 +16,10 @@ dd { margin-left: 1.25rem; }
 const POLICY = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 type Html = ReturnType<typeof html>;
-type Media = Record<string, { examples?: Record<string, { summary?: string; value?: unknown }> }>;
+type Media = Record<
+  string,
+  { schema?: { $ref?: string }; examples?: Record<string, { summary?: string; value?: unknown }> }
+>;
 type Operation = {
   operationId?: string;
   summary?: string;
@@ -58,19 +62,28 @@ export function operations(document: ApiDocument): [method: string, path: string
 function operationSection(method: string, path: string, operation: Operation): Html {
   const needs = operation.security?.flatMap((scheme) => Object.values(scheme).flat()) ?? [];
   return html`<h2 id="${operation.operationId}"><code>${method} ${path}</code></h2>
-<p>${operation.summary}. ${operation.description}</p>
+<p>${prose(operation.summary)}. ${prose(operation.description)}</p>
 ${needs.length > 0 ? html`<p>Needs a key (<code>Authorization: Bearer esek_...</code>) with the scope <code>${needs.join(" ")}</code>.</p>` : ""}
-${operation.parameters?.map((entry) => html`<p><code>${entry.name}</code> (${entry.in}): ${entry.description}</p>`)}
+${operation.parameters?.map((entry) => html`<p><code>${entry.name}</code> (${entry.in}): ${prose(entry.description)}</p>`)}
 ${operation.requestBody ? html`<h3>Body</h3><p>${operation.requestBody.description}</p>${media(operation.requestBody.content)}` : ""}
 <h3>Answers</h3>
-<dl>${Object.entries(operation.responses).map(([status, answer]) => html`<dt>${status}</dt><dd>${answer.description}${media(answer.content ?? {})}</dd>`)}</dl>`;
+<dl>${Object.entries(operation.responses).map(([status, answer]) => html`<dt>${status}</dt><dd>${prose(answer.description)}${media(answer.content ?? {})}</dd>`)}</dl>`;
 }
 
 function media(content: Media): Html {
   return html`${Object.entries(content).map(
-    ([type, { examples = {} }]) =>
-      html`<p><code>${type}</code></p>${Object.entries(examples).map(([name, example]) => html`<p>${example.summary ?? name}</p>${block(example.value)}`)}`,
+    ([type, { schema, examples = {} }]) =>
+      html`<p><code>${type}</code>${shapeLink(schema?.$ref?.split("/").at(-1))}</p>${Object.entries(examples).map(([name, example]) => html`<p>${example.summary ?? name}</p>${block(example.value)}`)}`,
   )}`;
+}
+
+function shapeLink(name: string | undefined): Html | string {
+  return name ? html` of the shape <a href="#${name}">${name}</a>` : "";
+}
+
+/** Text with `code` in it. */
+function prose(text: string | undefined): (Html | string)[] {
+  return (text ?? "").split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 function block(value: unknown): Html {

@@ -225,6 +225,9 @@ describe("the page for people", () => {
     }
     for (const name of Object.keys(document.components.schemas!)) expect(page).toContain(`<h3 id="${name}">`);
     expect(page).toContain("Idempotency-Key");
+    for (const [, anchor] of page.matchAll(/href="#(\w+)"/g)) expect(page).toContain(`<h3 id="${anchor}">`);
+    expect(page).toContain('<a href="#SendRequest">');
+    expect(page).toContain("<code>deferred</code>");
     expect(page).not.toMatch(/<script|\son\w+=|https?:|url\(|@import|undefined/i);
     const style = page.match(/<style>([\s\S]*?)<\/style>/)![1]!;
     const digest = Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from(style))).toString("base64");
