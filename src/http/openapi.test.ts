@@ -37,6 +37,7 @@ beforeAll(async () => {
   await optIn(world, "972520000001", "utility");
   await optIn(world, "972520000002");
   await (await businessApi(world))(offer("972520000002"), "the first offer");
+  await world.settle(); // The cap counts what was sent.
 });
 afterAll(() => world.stop());
 
