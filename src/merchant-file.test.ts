@@ -53,7 +53,14 @@ describe("a merchant's file", () => {
       humanIdleHours: 12,
     });
     expect(config.promptText).toContain("Demo Shop");
-    expect(config.knowledgeTexts.map((entry) => entry.file)).toEqual(["faq.md"]);
+    expect(config.knowledgeTexts.map((entry) => entry.file)).toEqual([
+      "knowledge/faq.en.md",
+      "knowledge/faq.he.md",
+      "knowledge/faq.ar.md",
+      "knowledge/catalogue.csv",
+      "knowledge/policies.txt",
+      "knowledge/care-guide.html",
+    ]);
   });
 
   it.each([
@@ -142,7 +149,7 @@ describe("the texts it names", () => {
   });
 
   it("a knowledge file that is not there is refused, and a folder in its place too", () => {
-    change("knowledge: [faq.md]", "knowledge: [faq.md, prices.md]");
+    change("knowledge/policies.txt", "prices.md");
     expect(refusal().message).toContain(join(folder, "prices.md"));
     change("prices.md", ".");
     expect(refusal().code).toBe("merchant/file");

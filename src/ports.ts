@@ -1,5 +1,5 @@
 import type { ConsentAct, ConsentEvent, ConsentSource, SuppressionScope } from "./domain/consent.ts";
-import type { Author, Content, Draft, Purpose, Usage } from "./domain/draft.ts";
+import type { AgentTrace, Author, Content, Draft, Purpose, Summary, Usage } from "./domain/draft.ts";
 import type { AccountEvent, MessageContent, StatusEvent, TemplateEvent, WebhookEvent } from "./domain/event.ts";
 import type {
   AttemptId,
@@ -17,6 +17,8 @@ import type { IntentMatch } from "./domain/intent.ts";
 import type { MerchantConfig } from "./domain/merchant.ts";
 import type { NoticeLine } from "./domain/notice.ts";
 import type { Verdict } from "./domain/verdict.ts";
+import type { KnowledgeAnswer, Passage } from "./knowledge/answer.ts";
+import type { Spend } from "./policy/budget.ts";
 import type { Attempt, News, StatusEffect } from "./policy/delivery.ts";
 import type { Behaviour } from "./policy/event-behaviour.ts";
 import type { Cleared, GateDecision, Outbound, OutboundFacts } from "./policy/outbound-gate.ts";
@@ -111,9 +113,13 @@ export type TurnFacts = {
   phoneId: PhoneId;
   merchant: { id: MerchantId; config: MerchantConfig; version: string };
   wabaId: string;
-  contact: { language: string | undefined; name: string | undefined; isDisclosed: boolean };
+  contact: { id: ContactId; language: string | undefined; name: string | undefined; isDisclosed: boolean };
   events: TurnEvent[];
   history: HistoryEntry[];
+  /** What was said before `history`, once a conversation is too long to be read whole. */
+  summary: Summary | undefined;
+  /** What was spent today on this person and this merchant. */
+  spend: Spend;
   lastBusinessInitiated: { purpose: Purpose; at: Date } | undefined;
   /** The newest message to this person was a marketing template: a weak stop word then means a stop. */
   isLastSentMarketing: boolean;
@@ -176,6 +182,9 @@ export type TurnEffects = {
   language?: string;
   closeHeld?: { id: string; state: "released" | "superseded" };
   dataRequest?: { sourceKey: string };
+  summary?: Summary;
+  /** A draft's use of the model, for the day's budgets. */
+  spent?: Usage;
   /** The batch itself is a dead letter: its events leave the conversation's history. */
   isDead?: boolean;
 };
@@ -272,11 +281,26 @@ export type AgentRequest = {
   history: HistoryEntry[];
   question: string;
   notes: string[];
+  /** What came before `history`. */
+  summary: Summary | undefined;
+  /** Over budget, or a loop: the merchant's own documents answer, no model is called. */
+  isModelAllowed: boolean;
 };
+
+export type Drafted = { draft: Draft; usage: Usage | undefined; trace?: AgentTrace; summary?: Summary };
 
 export type AgentPort = {
   version: (merchant: TurnFacts["merchant"]) => string;
-  draft: (request: AgentRequest, signal: AbortSignal) => Promise<{ draft: Draft; usage: Usage | undefined }>;
+  /** Tries again by itself and falls back to the merchant's documents; rejects with `EsekError("agent/...")` when nothing can be said. */
+  draft: (request: AgentRequest, signal: AbortSignal) => Promise<Drafted>;
+};
+
+/** The merchant's own documents. */
+export type KnowledgePort = {
+  /** The passages that are most about a question, best first. */
+  passages: (merchantId: MerchantId, question: string, language: string, limit: number) => Promise<Passage[]>;
+  /** An answer in the documents' own words, or none. */
+  answer: (merchantId: MerchantId, question: string, language: string) => Promise<KnowledgeAnswer>;
 };
 
 export type SentenceKey = string;

@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import { createAgent } from "./agent/agent.ts";
+import { type AgentDeps, createAgent } from "./agent/agent.ts";
+import { createLangChainRunner } from "./agent/langchain.ts";
 import type { Config } from "./config.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
 import type { MerchantId, PhoneId } from "./domain/ids.ts";
@@ -15,7 +16,8 @@ import type { Logger } from "./logger.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { receive, recordStatus } from "./pipeline.ts";
 import { decideOutbound } from "./policy/outbound-gate.ts";
-import type { Clock, Ports } from "./ports.ts";
+import type { Clock, GuardPort, Ports } from "./ports.ts";
+import { createSafeFetch } from "./safe-fetch.ts";
 import { authenticate } from "./store/api-keys.ts";
 import { readBacklog } from "./store/backlog.ts";
 import { sendBusinessMessage } from "./store/business-messages.ts";
@@ -23,6 +25,7 @@ import { connect, type Sql, transaction } from "./store/database.ts";
 import { Identities } from "./store/identities.ts";
 import { createInbox } from "./store/inbox.ts";
 import { Keyring } from "./store/keyring.ts";
+import { createKnowledge } from "./store/knowledge.ts";
 import { createMailbox } from "./store/mailbox.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
 import { raiseNotice } from "./store/notices.ts";
@@ -51,6 +54,8 @@ export type RuntimeOptions = {
   openai: { baseUrl: string | undefined; apiKey: string | undefined };
   /** The merchant's token by the name its file gives. */
   secret: (name: string) => string | undefined;
+  /** Origins of this machine that tools and webhooks may call all the same: the simulator's. */
+  openOrigins?: readonly string[];
   clock?: Clock;
   logger: Logger;
   /** Lets tests stand between the path and the world. */
@@ -97,6 +102,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   const inbox = createInbox(store, new Identities(store), { burstWindowMs: config.burstWindowMs });
   const mailbox = createMailbox(store);
+  const guard = createGuard();
   const bare: Ports = {
     clock,
     webhook: {
@@ -106,8 +112,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     inbox,
     mailbox,
     outbox: createOutbox(store),
-    guard: createGuard(),
-    agent: createAgent(createLlm(options.openai)),
+    guard,
+    agent: createAgent(agentDeps(store, options, guard)),
     graph,
     sentences: loadSentences(),
     render: renderer,
@@ -158,6 +164,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       graph.close();
       await sql.end({ timeout: 5 });
     },
+  };
+}
+
+function agentDeps(store: Store, { openai, secret, openOrigins }: RuntimeOptions, guard: GuardPort): AgentDeps {
+  const isConfigured = openai.baseUrl !== undefined || openai.apiKey !== undefined;
+  return {
+    run: isConfigured ? createLangChainRunner(openai) : undefined,
+    llm: createLlm(openai),
+    knowledge: createKnowledge(store),
+    tools: { fetch: createSafeFetch({ openOrigins: openOrigins ?? [] }), secret },
+    language: guard.language,
   };
 }
 

@@ -163,6 +163,11 @@ function tracedAgent(open: Open, agent: Ports["agent"]): Ports["agent"] {
       return open("agent.draft", "CLIENT", asked, async (span) => {
         const drafted = await agent.draft(request, signal);
         span.setAttribute("esek.result", drafted.draft.type);
+        if (drafted.trace)
+          span.setAttributes({
+            "esek.source": drafted.trace.source,
+            "esek.tries": drafted.trace.tries.map(({ error }) => error ?? "ok"),
+          });
         if (drafted.usage)
           span.setAttributes({
             "gen_ai.usage.input_tokens": drafted.usage.inputTokens,

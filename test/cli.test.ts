@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -154,7 +154,7 @@ describe("one demo process and the commands beside it", () => {
 
   it("merchant apply is idempotent; a broken file names its lines, ends with 1 and changes nothing", async () => {
     const good = readFileSync(join(ROOT, "merchants/demo/merchant.yaml"), "utf8");
-    for (const name of ["prompt.md", "faq.md"]) write(name, readFileSync(join(ROOT, "merchants/demo", name), "utf8"));
+    cpSync(join(ROOT, "merchants/demo"), folder, { recursive: true });
     const second = write(
       "second.yaml",
       good

@@ -72,6 +72,8 @@ function insertOf(table: string, merchantId: string): string {
     if (name === "merchant_id") return `'${merchantId}'`;
     const allowed = ALLOWED[`${table}.${name}`];
     if (allowed) return `'${allowed}'`;
+    if (type === "date") return "'2026-11-22'";
+    if (type === "tsvector") return "''";
     if (type === "uuid") return `'${randomUUID()}'`;
     if (type === "uuid[]" || type === "text[]") return "'{}'";
     if (type === "jsonb") return "'{}'";

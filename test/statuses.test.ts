@@ -171,7 +171,7 @@ describe("a POST whose answer was lost", () => {
     await known(world, who);
     await optIn(world, who, "utility");
     await loseAnswer(who);
-    const { body } = await api(orderUpdate(who), "spam-1");
+    const { body } = await api(orderUpdate(who));
     await until(async () => (await attemptsOf(world, who))[0]?.state === "unknown");
     const before = (await notices(world, "send-outcome-unknown")).length;
     for (let n = 0; n < 3; n++) await wait();

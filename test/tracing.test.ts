@@ -161,6 +161,8 @@ describe("spans of the path", () => {
     expect(draft!.attributes).toEqual({
       "esek.turn.id": facts!.attributes["esek.turn.id"],
       "esek.result": "answer",
+      "esek.source": "model",
+      "esek.tries": ["ok"],
       "gen_ai.operation.name": "chat",
       "gen_ai.request.model": expect.any(String),
       "gen_ai.usage.input_tokens": expect.any(Number),
@@ -192,8 +194,7 @@ describe("spans of the path", () => {
     await world.replies(PHONE, 3);
     const drafts = spans.filter((span) => span.name === "agent.draft");
     expect(drafts.map(({ status, attributes }) => [status, attributes["error.type"]])).toEqual([
-      [SpanStatusCode.ERROR, "model/500"],
-      [SpanStatusCode.ERROR, "model/500"],
+      [SpanStatusCode.ERROR, "agent/no-answer"],
     ]);
     await world.control("model", { rules: [] });
     expectClean();

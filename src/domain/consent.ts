@@ -16,5 +16,14 @@ export type ConsentSource =
   | "answer-later"
   | "signup";
 
-/** One line of the append-only ledger of a person at a WABA. `at` is the event's own time: it orders, arrival does not. */
-export type ConsentEvent = { act: ConsentAct; scope: SuppressionScope; source: ConsentSource; at: Date };
+/**
+ * One line of the append-only ledger of a person at a WABA. `at` is the event's own time: it orders, arrival does not.
+ * `recordedAt` is when the database took it, on its clock.
+ */
+export type ConsentEvent = {
+  act: ConsentAct;
+  scope: SuppressionScope;
+  source: ConsentSource;
+  at: Date;
+  recordedAt?: Date;
+};

@@ -81,6 +81,17 @@ export type Draft =
 
 export type Usage = { model: string; inputTokens: number; outputTokens: number; costUsd?: number };
 
+/** How a draft came about: what was tried, what was called, what it rests on. No words of anybody. */
+export type AgentTrace = {
+  source: "model" | "knowledge";
+  tries: { model: string; ms: number; error?: string }[];
+  tools: { name: string; ms: number; ok: boolean; error?: string }[];
+  cites: string[];
+};
+
+/** What was said earlier in a conversation that is too long to be read whole. */
+export type Summary = { text: string; until: Date };
+
 /** The words a person reads in a message, for history, guards and the console. */
 export function textOf(content: Content): string {
   switch (content.type) {
@@ -93,4 +104,16 @@ export function textOf(content: Content): string {
     case "template":
       return `[template ${content.template.name} ${content.template.language}] ${(content.template.body ?? []).map((parameter) => (parameter.type === "text" ? parameter.text : parameter.type)).join(" | ")}`.trim();
   }
+}
+
+/** Two usages as one: the model is that of the last. */
+export function addUsage(before: Usage | undefined, more: Usage): Usage {
+  if (!before) return more;
+  const cost = (before.costUsd ?? 0) + (more.costUsd ?? 0);
+  return {
+    model: more.model,
+    inputTokens: before.inputTokens + more.inputTokens,
+    outputTokens: before.outputTokens + more.outputTokens,
+    ...(before.costUsd === undefined && more.costUsd === undefined ? {} : { costUsd: cost }),
+  };
 }

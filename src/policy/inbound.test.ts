@@ -10,6 +10,7 @@ import {
   decideInbound,
   type InboundFacts,
   isLeftToAnswer,
+  isSilenced,
   payloadOf,
   type Said,
   textOfContent,
@@ -221,8 +222,8 @@ describe("what else a burst asks", () => {
     ["START with nothing to lift is answered by the agent", [start()], PRE_CLEARED, { type: "agent" }],
     ["a question before STOP is answered", [asked, stop()], PRE_CLEARED, { type: "agent" }],
     ["a question in the message of STOP is answered", [stopInside], PRE_CLEARED, { type: "agent" }],
-    ["a question before STOP ALL is left to the merchant", [asked, stopAll()], PRE_CLEARED, { type: "unanswered", said: asked }],
-    ["a question in the message of STOP ALL is left to the merchant", [stopAllInside], PRE_CLEARED, { type: "unanswered", said: stopAllInside }],
+    ["a question before STOP ALL is left to the merchant", [asked, stopAll()], PRE_CLEARED, { type: "nothing" }],
+    ["a question in the message of STOP ALL is left to the merchant", [stopAllInside], PRE_CLEARED, { type: "nothing" }],
     ["crisis is heard beside a hand-off", [human, crisis], PRE_CLEARED, { type: "crisis", said: crisis }],
     ["crisis is heard in the very message that asks for a person", [said("human, I want to die", [match("handoff"), match("crisis")], { id: "both" })], PRE_CLEARED, { type: "crisis", said: expect.objectContaining({ id: "both" }) }],
     ["crisis is heard beside STOP ALL", [stopAll(), crisis], PRE_CLEARED, { type: "crisis", said: crisis }],
@@ -252,7 +253,18 @@ describe("what else a burst asks", () => {
   });
 
   it("from the US a question before STOP is left to the merchant, because STOP ends everything there", () => {
-    expect(act([asked, stop()], PRE_CLEARED, facts({ isUs: true }))).toEqual({ type: "unanswered", said: asked });
+    const commands = commandsOf([asked, stop()], facts({ isUs: true }));
+    expect(act([asked, stop()], PRE_CLEARED, facts({ isUs: true }))).toEqual({ type: "nothing" });
+    expect([asked, stop()].filter((one) => isSilenced(one, commands))).toEqual([asked]);
+  });
+
+  it("of questions before and after STOP ALL the agent gets those after it, the merchant those before", () => {
+    const late = question({ id: "late", at: new Date(NOW.getTime() + 1000), seq: 9 });
+    const batch = [asked, stopAll(), late];
+    const commands = commandsOf(batch, facts());
+    expect(act(batch, PRE_CLEARED)).toEqual({ type: "agent" });
+    expect(batch.filter((one) => isSilenced(one, commands))).toEqual([asked]);
+    expect(batch.filter((one) => isLeftToAnswer(one, commands))).toEqual([late]);
   });
 });
 

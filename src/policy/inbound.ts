@@ -54,7 +54,6 @@ export type InboundAct =
   | { type: "undetermined"; said: Said }
   | { type: "cannot-read"; said: Said }
   | { type: "held-answer"; said: Said }
-  | { type: "unanswered"; said: Said }
   | { type: "agent" }
   | { type: "nothing" };
 
@@ -114,8 +113,6 @@ export function decideInbound(
   if (data) return { type: "data-request", said: data };
   const rest = spoken.filter((said) => isLeftToAnswer(said, commands));
   if (rest.length === 0) return { type: "nothing" };
-  const silenced = rest.filter((said) => isBeforeStopOfAll(said, commands));
-  if (silenced.length === rest.length) return { type: "unanswered", said: rest.at(-1)! };
   if (verdict?.verdict === "flagged")
     return {
       type: verdict.category === "self_harm" ? "crisis" : "prohibited",
@@ -142,6 +139,15 @@ function isBeforeStopOfAll(said: Said, commands: readonly Command[]): boolean {
 
 /** Whether a message still wants an answer after the commands: a bare command does not, a command inside a sentence does. */
 export function isLeftToAnswer(said: Said, commands: readonly Command[]): boolean {
+  return wantsAnswer(said, commands) && !isBeforeStopOfAll(said, commands);
+}
+
+/** A question beside "never write to me again": not for the agent to answer, for the merchant to see. */
+export function isSilenced(said: Said, commands: readonly Command[]): boolean {
+  return wantsAnswer(said, commands) && isBeforeStopOfAll(said, commands);
+}
+
+function wantsAnswer(said: Said, commands: readonly Command[]): boolean {
   if (said.preference !== undefined) return false;
   const own = commands.filter((command) => command.said.id === said.id);
   if (own.length === 0) return isSpeech(said.content);

@@ -54,6 +54,7 @@ function facts(...changes: Change[]): OutboundFacts {
     confirmed: {},
     template: undefined,
     portfolio: { limit: 250, used: 0, isCounted: false, nextFreeAt: undefined },
+    money: { isSpent: false },
     marketing: { sentAt: [], ignored: 0, caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
   };
   for (const change of changes) change(all);
@@ -120,6 +121,9 @@ const templatesBlockedFor =
   (all) => {
     all.number.templatesBlockedUntil = later(ms);
   };
+const moneySpent: Change = (all) => {
+  all.money.isSpent = true;
+};
 const spamLimited: Change = (all) => {
   all.number.initiatedBlockedUntil = later(HOUR);
 };
@@ -322,6 +326,12 @@ describe("every word of refusal, and what earns it", () => {
       [MARKETING, sentAnHourAgo],
       defer("frequency-cap", later(23 * HOUR)),
     ],
+    [
+      "the day's budget for WhatsApp is used up",
+      template("utility"),
+      [UTILITY, moneySpent],
+      defer("budget-spent", new Date("2026-11-26T00:00:00Z")),
+    ],
     ["five promotions in a row went unread", template("marketing"), [MARKETING, ignored(5)], block("unread-sunset")],
   ];
 
@@ -343,6 +353,13 @@ describe("what may leave", () => {
     ["a reply without promotion, after STOP ALL", words(), [stoppedAll], "free-form"],
     ["a promotion in a reply to somebody who did not stop", words({ verdict: promoting("flagged") }), [], "free-form"],
     ["a reply while Meta forbids templates", words(), [templatesBlockedFor(HOUR)], "free-form"],
+    ["a reply when the budget is used up", words(), [moneySpent], "free-form"],
+    [
+      "a code that was asked for when the budget is used up",
+      template("authentication"),
+      [AUTHENTICATION, moneySpent],
+      "template",
+    ],
     ["a reply while Meta limits the number for spam", words(), [spamLimited], "free-form"],
     ["a reply to a number that failed before", words(), [unreachable], "free-form"],
     ["a reply while the portfolio limit is reached", words(), [limitReached], "free-form"],
@@ -451,6 +468,7 @@ describe("the order", () => {
         all.portfolio.used = 250;
       },
     ],
+    ["budget", "budget-spent", moneySpent],
     ["quiet hours", "zone-unknown", zoneUnknown],
     ["frequency cap", "frequency-cap", sentAnHourAgo],
   ];
@@ -471,6 +489,7 @@ describe("the order", () => {
       "window or template",
       "country",
       "portfolio limit",
+      "budget",
       "quiet hours",
       "frequency cap",
     ]);

@@ -1,6 +1,7 @@
 import type { Author, Content, Purpose } from "../domain/draft.ts";
 import type { ContactId, OutboxId } from "../domain/ids.ts";
 import type { Verdict } from "../domain/verdict.ts";
+import { spendDay } from "./budget.ts";
 import type { Standing } from "./consent.ts";
 import { type Caps, frequencyCap } from "./frequency-cap.ts";
 import { quietHours } from "./quiet-hours.ts";
@@ -45,6 +46,8 @@ export type OutboundFacts = {
   confirmed: { marketing?: Date; all?: Date };
   template: TemplateFacts | undefined;
   portfolio: { limit: number | undefined; used: number; isCounted: boolean; nextFreeAt: Date | undefined };
+  /** Whether the merchant's daily budget for WhatsApp is used up. */
+  money: { isSpent: boolean };
   /** `ignored`: promotions in a row that were neither read nor followed by a word from the person. */
   marketing: {
     sentAt: readonly Date[];
@@ -78,6 +81,7 @@ export const GATE: readonly Step[] = [
   { name: "window or template", weigh: windowOrTemplate },
   { name: "country", weigh: country },
   { name: "portfolio limit", weigh: portfolioLimit },
+  { name: "budget", weigh: budget },
   { name: "quiet hours", weigh: quiet },
   { name: "frequency cap", weigh: cap },
 ];
@@ -243,6 +247,12 @@ function portfolioLimit(message: Outbound, { chat, portfolio, now }: OutboundFac
     until: portfolio.nextFreeAt ?? new Date(now.getTime() + 3_600_000),
     reason: "messaging-limit",
   };
+}
+
+/** What the business starts costs money: over the merchant's own limit it waits for the next day. A code that was asked for does not. */
+function budget(message: Outbound, { money, now }: OutboundFacts): No | undefined {
+  if (!isBusinessInitiated(message) || message.purpose === "authentication" || !money.isSpent) return undefined;
+  return { type: "defer", until: spendDay(now).next, reason: "budget-spent" };
 }
 
 /** Marketing, and the fallback template ("your answer is ready") of any category: it wakes a person who did not just write. */

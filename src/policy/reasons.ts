@@ -30,6 +30,7 @@ export const REFUSALS = [
   "zone-unknown",
   "quiet-hours",
   "frequency-cap",
+  "budget-spent",
   "unread-sunset",
 ] as const;
 
@@ -60,6 +61,7 @@ export type TurnReason =
   | "opt-out"
   | "opt-out-repeated"
   | "opt-out-unclear"
+  | "unanswered-after-stop"
   | "opt-in"
   | "nothing-to-lift"
   | "kept-by-customer"
@@ -72,6 +74,8 @@ export type TurnReason =
   | "guard-undetermined"
   | "cannot-read"
   | "agent-answered"
+  | "knowledge-answered"
+  | "loop"
   | "agent-ended"
   | "agent-failed"
   | "draft-flagged"

@@ -39,6 +39,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
     confirmed: {},
     template: undefined,
     portfolio: { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
+    money: { isSpent: false },
     marketing: { sentAt: [], ignored: 0, caps: { perDay: 1, perWeek: 3, perMonth: 8 }, merchantWindow: undefined },
   };
   return {
@@ -54,6 +55,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
     },
     tries: 0,
     isLaneClear: true,
+    isCalledOff: false,
     pairFreeAt: undefined,
     outbound,
     fallback: { templateName: "answer_ready", languages: ["de", "en"], preferred: ["de"], standing },
@@ -92,6 +94,7 @@ describe("what the sender does when the gate says yes", () => {
   });
 
   const rows: [when: string, changes: Partial<RowFacts>, then: unknown][] = [
+    ["was written before a stop of everything", { isCalledOff: true }, { type: "end", state: "blocked", reason: "opted-out" }],
     ["waits for the earlier part of the answer", { isLaneClear: false }, { type: "wait" }],
     ["waits for the pair limit", { pairFreeAt: later(6000) }, { type: "defer", until: later(6000), reason: "pair-limit" }],
     ["waits for its turn before it minds the pair limit", { isLaneClear: false, pairFreeAt: later(6000) }, { type: "wait" }],

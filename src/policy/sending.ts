@@ -16,6 +16,8 @@ export type RowFacts = {
   message: Outbound;
   tries: number;
   isLaneClear: boolean;
+  /** Written by the agent before a stop of everything that stands: only what was on the wire then may have left. */
+  isCalledOff: boolean;
   pairFreeAt: Date | undefined;
   outbound: OutboundFacts;
   fallback: FallbackFacts;
@@ -38,6 +40,7 @@ export type SendingPlan =
 export function planSending(facts: RowFacts, { decision, cleared }: GateResult): SendingPlan {
   const now = facts.outbound.now;
   if (facts.expiresAt && facts.expiresAt <= now) return { type: "end", state: "expired", reason: "expired" };
+  if (facts.isCalledOff) return { type: "end", state: "blocked", reason: "opted-out" };
   if (decision.type === "defer") return { type: "defer", until: decision.until, reason: decision.reason };
   if (decision.type === "block") {
     const isAnswer = facts.message.author === "agent" || facts.message.author === "human";

@@ -32,6 +32,7 @@ export type AttemptRow = {
   turnId: string | null;
   config: string;
   verdict: Verdict;
+  isPriced: boolean;
 };
 
 /** Attempts with their outbox rows, locked in lock order: outbox, then attempt. */
@@ -43,7 +44,7 @@ export async function lockAttempts(tx: Tx, ids: readonly AttemptId[]): Promise<A
     tx<AttemptRow[]>`
     select a.id, a.merchant_id as "merchantId", a.outbox_id as "outboxId", o.contact_id as "contactId", o.conversation_id as "conversationId", a.phone_id as "phoneId", a.number, a.state,
       a.status_rank as "statusRank", o.state as "rowState", o.purpose, o.author, o.template_name is not null as "hasTemplate", o.tries, o.resent,
-      (select max(number) from send_attempt l where l.outbox_id = o.id) as latest, p.waba_id as "wabaId", o.turn_id as "turnId", o.versions->>'config' as config, o.verdict
+      (select max(number) from send_attempt l where l.outbox_id = o.id) as latest, p.waba_id as "wabaId", o.turn_id as "turnId", o.versions->>'config' as config, o.verdict, a.pricing_category is not null as "isPriced"
     from send_attempt a join outbox o on o.id = a.outbox_id join phone p on p.id = a.phone_id where a.id = any(${[...ids]})`,
   ]);
   return rows;

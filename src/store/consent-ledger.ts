@@ -52,7 +52,7 @@ export function selectLedger(
   const waba = "wabaId" in at ? tx`${at.wabaId}` : tx`(select waba_id from phone where id = ${at.phoneId})`;
   // From the person to the keys to the lines, each by a whole index prefix: the plan must not depend on statistics.
   return tx<ConsentEvent[]>`
-    select act, scope, source, event_at as at from consent_event e where e.merchant_id = ${merchantId} and e.id = any(array(
+    select act, scope, source, event_at as at, recorded_at as "recordedAt" from consent_event e where e.merchant_id = ${merchantId} and e.id = any(array(
       select k.consent_event_id from consent_key k where k.merchant_id = ${merchantId} and k.waba_id = ${waba}
         and k.id_hash = any(array(select i.id_hash from contact_identity i where i.contact_id = ${contactId}))))
     order by e.event_at`;

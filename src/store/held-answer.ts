@@ -12,6 +12,7 @@ import { makeDue } from "./attempts.ts";
 import { contentHash } from "./content-hash.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
+import { raiseNotice } from "./notices.ts";
 
 type Chat = {
   rowId: string;
@@ -46,5 +47,16 @@ export async function holdAnswer(tx: Tx, keys: MerchantKeys, chat: Chat, templat
     values (${id}, ${chat.merchantId}, ${chat.conversationId}, ${chat.phoneId}, ${chat.contactId}, ${chat.turnId}, ${`fallback:${chat.turnId}`}, 'utility', 'fixed', 'held-answer', 'queued', 'held-answer',
       ${keys.seal("outbox", "content_ct", id, json)}, ${contentHash(json)}, ${send?.name ?? null}, ${send?.language ?? null}, ${tx.json(PRE_CLEARED as never)}, ${tx.json({ config: chat.config })}, clock_timestamp())
     on conflict (merchant_id, dedupe_key) do nothing returning id`;
-  if (rows.length > 0) await makeDue(tx, id, 0);
+  if (rows.length > 0) return makeDue(tx, id, 0);
+  // "Your answer is ready" went out before, was tapped, and Meta refused the answer after all: nobody will tap again.
+  await raiseNotice(
+    tx,
+    chat.merchantId,
+    {
+      kind: "message-blocked",
+      dedupeKey: `held-again:${chat.turnId}`,
+      detail: { turn: chat.turnId, reason: "window-closed" },
+    },
+    chat.conversationId,
+  );
 }

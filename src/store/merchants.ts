@@ -5,6 +5,7 @@ import type { MerchantConfig } from "../domain/merchant.ts";
 import { EsekError } from "../errors.ts";
 import { type Sql, type Tx, transaction } from "./database.ts";
 import type { Keyring } from "./keyring.ts";
+import { indexKnowledge } from "./knowledge.ts";
 
 export type Merchant = { id: MerchantId; config: MerchantConfig; version: string };
 export type PhoneRoute = {
@@ -129,6 +130,7 @@ export async function applyMerchant(
     await tx`insert into merchant (merchant_id, slug, config, config_hash) values (${id}, ${config.slug}, ${tx.json(config as never)}, ${hash})
       on conflict (merchant_id) do update set slug = excluded.slug, config = excluded.config, config_hash = excluded.config_hash, updated_at = now()`;
     await keyring.ensure(tx, id);
+    await indexKnowledge(tx, id, config);
     await applyNumbers(tx, id, config);
     return old?.hash !== hash;
   });

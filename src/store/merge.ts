@@ -1,5 +1,6 @@
 import type { ContactId, ConversationId, MerchantId } from "../domain/ids.ts";
 import type { Person } from "../domain/person.ts";
+import { errorCode } from "../errors.ts";
 import { setPersonColumns } from "./contacts.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
@@ -29,19 +30,30 @@ export async function mergeContacts(
   current?: Person,
 ): Promise<void> {
   const keys = await store.keyring.of(merchantId);
-  await transaction(store.sql, [merchantId], async (tx) => {
-    const [left, right] = [await rootOf(tx, a), await rootOf(tx, b)];
-    const [survivor, loser] = left < right ? [left, right] : [right, left];
-    const locked = await tx<
-      { mergedInto: ContactId | null }[]
-    >`select merged_into as "mergedInto" from contact where id = any(${[...new Set([a, b, survivor, loser])]}) order by id for update`;
-    if (survivor !== loser && locked.length >= 2 && !(await isMerged(tx, survivor)) && !(await isMerged(tx, loser)))
-      await mergeInto(tx, keys, merchantId, survivor, loser);
-    // Identities that were hung on a contact while it was being merged away.
-    await tx`update contact_identity set contact_id = ${survivor} where contact_id = any(${[a, b, loser].filter((id) => id !== survivor)})`;
-    if (current) await setPersonColumns(tx, keys, survivor, current);
-  });
+  const once = () => transaction(store.sql, [merchantId], (tx) => mergeOnce(tx, keys, merchantId, a, b, current));
+  // The survivor's mailbox was made by somebody else at this very moment: seen now, the two are joined.
+  await once().catch((err: unknown) => (errorCode(err) === "database/23505" ? once() : Promise.reject(err)));
   store.nudge("turns");
+}
+
+async function mergeOnce(
+  tx: Tx,
+  keys: MerchantKeys,
+  merchantId: MerchantId,
+  a: ContactId,
+  b: ContactId,
+  current: Person | undefined,
+): Promise<void> {
+  const [left, right] = [await rootOf(tx, a), await rootOf(tx, b)];
+  const [survivor, loser] = left < right ? [left, right] : [right, left];
+  const locked = await tx<
+    { mergedInto: ContactId | null }[]
+  >`select merged_into as "mergedInto" from contact where id = any(${[...new Set([a, b, survivor, loser])]}) order by id for update`;
+  if (survivor !== loser && locked.length >= 2 && !(await isMerged(tx, survivor)) && !(await isMerged(tx, loser)))
+    await mergeInto(tx, keys, merchantId, survivor, loser);
+  // Identities that were hung on a contact while it was being merged away.
+  await tx`update contact_identity set contact_id = ${survivor} where contact_id = any(${[a, b, loser].filter((id) => id !== survivor)})`;
+  if (current) await setPersonColumns(tx, keys, survivor, current);
 }
 
 async function rootOf(tx: Tx, id: ContactId): Promise<ContactId> {

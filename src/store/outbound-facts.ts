@@ -3,6 +3,7 @@ import type { Content, Purpose } from "../domain/draft.ts";
 import type { ContactId, ConversationId, MerchantId, PhoneId } from "../domain/ids.ts";
 import type { MerchantConfig } from "../domain/merchant.ts";
 import type { Template } from "../domain/template.ts";
+import { isWhatsappSpent } from "../policy/budget.ts";
 import { isAskOpen, LIFTS, standing } from "../policy/consent.ts";
 import type { OutboundFacts } from "../policy/outbound-gate.ts";
 import { recipientPlace } from "../policy/recipient-place.ts";
@@ -11,6 +12,7 @@ import { selectLedger } from "./consent-ledger.ts";
 import { CONTACT_COLUMNS, type Contact, readContact } from "./contacts.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
+import { readSpend } from "./spend.ts";
 
 export type Subject = {
   merchantId: MerchantId;
@@ -69,13 +71,18 @@ export async function gatherOutbound(
   const place = recipientPlace(contact);
   const now30 = new Date(now.getTime() - 30 * 86_400_000);
   const isTemplate = message?.content.type === "template";
-  const [template, portfolio, marketingSent, ignored, confirmed] = await Promise.all([
+  const [template, portfolio, money, marketingSent, ignored, confirmed] = await Promise.all([
     message?.content.type === "template"
       ? templateFacts(tx, merchantId, number!.wabaId, message.content.template)
       : undefined,
     isTemplate
       ? portfolioFacts(tx, merchantId, number!, contactId, now)
       : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
+    isTemplate && config.budgets.whatsappUsdPerDay !== undefined
+      ? readSpend(tx, merchantId, contactId, config, now).then((spend) => ({
+          isSpent: isWhatsappSpent(spend, config.budgets),
+        }))
+      : { isSpent: false },
     message?.purpose === "marketing" ? marketingSentAt(tx, contactId, number!.wabaId, now30, message.outboxId) : [],
     message?.purpose === "marketing" ? ignoredInARow(tx, contactId, number!.wabaId) : 0,
     confirmations(tx, contactId, number!.wabaId, wabaLedger, message?.outboxId),
@@ -110,6 +117,7 @@ export async function gatherOutbound(
       confirmed,
       template,
       portfolio,
+      money,
       marketing: { sentAt: marketingSent, ignored, caps: config.caps, merchantWindow: config.sendWindow },
     },
   };

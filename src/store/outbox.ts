@@ -45,7 +45,7 @@ async function markSending(
       tx<
         Row[]
       >`select id, contact_id as "contactId", conversation_id as "conversationId", phone_id as "phoneId", turn_id as "turnId", purpose, author, reason, state, state_reason as "stateReason", content_ct as content,
-        content_hash as "contentHash", verdict, versions, tries, lane_seq::float8 as "laneSeq", lane, reply_to as "replyTo", expires_at as "expiresAt" from outbox where id = ${due.outboxId} for update`,
+        content_hash as "contentHash", verdict, versions, tries, lane_seq::float8 as "laneSeq", lane, reply_to as "replyTo", expires_at as "expiresAt", created_at as "createdAt" from outbox where id = ${due.outboxId} for update`,
     ]);
     if (!row) {
       await tx`delete from outbox_due where outbox_id = ${due.outboxId}`;

@@ -36,6 +36,7 @@ export type Row = {
   lane: string | null;
   replyTo: string | null;
   expiresAt: Date | null;
+  createdAt: Date;
 };
 
 export type Loaded = { row: RowFacts; gathered: Gathered; content: Content };
@@ -88,6 +89,7 @@ export async function rowFacts(
         confirms: row.versions.confirms,
       },
       tries: row.tries,
+      isCalledOff: isCalledOff(row, gathered),
       isLaneClear: row.lane === null || !lane!.blocked,
       pairFreeAt: pair && pairFreeAt(pair, now),
       outbound: gathered.facts,
@@ -96,6 +98,17 @@ export async function rowFacts(
       expiresAt: row.expiresAt ?? undefined,
     },
   };
+}
+
+/** STOP takes queued rows out by itself; this is the one that was on its way then and would be tried again. */
+function isCalledOff(row: Row, { facts, ledger }: Gathered): boolean {
+  return (
+    row.author === "agent" &&
+    facts.recipient.standing.utility.isSuppressed &&
+    ledger.some(
+      (event) => event.act === "opt-out" && event.scope === "all" && (event.recordedAt ?? event.at) > row.createdAt,
+    )
+  );
 }
 
 /** The customer's own words that a row answers. */

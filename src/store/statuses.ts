@@ -5,6 +5,7 @@ import type { DecideStatus } from "../ports.ts";
 import { type AttemptRow, applyEffect, asAttempt, failureFacts, lockAttempts } from "./attempts.ts";
 import { byteaArray, type Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
+import { addWhatsappSpend } from "./spend.ts";
 import type { Store } from "./store.ts";
 
 export type StatusItem = { keys: MerchantKeys; event: StatusEvent; wabaId: string | undefined };
@@ -36,6 +37,27 @@ export async function recordStatuses(
     else if (item.event.status !== "unsupported") await park(tx, item);
   }
   await writePlain(tx, plain);
+  await countPrices(store, tx, inOrder, (item) => rows.get(found.get(item)!), now);
+}
+
+/** The first status that names a price category is what a message costs; what Meta gives away is not counted. */
+async function countPrices(
+  store: Store,
+  tx: Tx,
+  items: readonly StatusItem[],
+  rowOf: (item: StatusItem) => AttemptRow | undefined,
+  now: Date,
+): Promise<void> {
+  const counted = new Set<string>();
+  for (const item of items) {
+    const row = rowOf(item);
+    const { pricing } = item.event;
+    if (!row || row.isPriced || !pricing?.category || pricing.type?.startsWith("free") || counted.has(row.id)) continue;
+    counted.add(row.id);
+    const { config } = await store.merchants.get(row.merchantId);
+    const usd = config.whatsappPrices[pricing.category.toLowerCase()];
+    if (usd) await addWhatsappSpend(tx, row.merchantId, row.contactId, usd, now);
+  }
 }
 
 /** Which attempts statuses belong to; locks the people behind failures, because their locks come before everything else's. */

@@ -8,7 +8,9 @@ import { type Tx, transaction } from "./database.ts";
 import { insertDecisions } from "./decisions.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { raiseNotice } from "./notices.ts";
+import { addModelSpend } from "./spend.ts";
 import type { Store } from "./store.ts";
+import { saveSummary } from "./summaries.ts";
 
 /** The predicate on the mailbox row did not hold: nothing of the turn is kept. */
 class Overtaken extends Error {}
@@ -125,6 +127,8 @@ async function applyEffects(
       ? tx`insert into data_request (id, merchant_id, contact_id, source_key, kind, received_at, due_at)
           values (${newId()}, ${merchantId}, ${contactId}, ${effects.dataRequest.sourceKey}, 'unspecified', ${facts.now}, ${oneMonthLater(facts.now)}) on conflict do nothing`
       : undefined,
+    effects.summary ? saveSummary(tx, keys, merchantId, conversationId, effects.summary) : undefined,
+    effects.spent ? addModelSpend(tx, merchantId, contactId, effects.spent, facts.now) : undefined,
     insertOutbox(tx, keys, claim, facts, effects.outbox),
     insertDecisions(tx, keys, [
       ...effects.records.map((record) => turnDecision(claim, facts, record)),

@@ -7,7 +7,9 @@ import type { Claim, HeldAnswer, HistoryEntry, TurnEvent, TurnFacts } from "../p
 import { type Tx, transaction } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
+import { readSpend } from "./spend.ts";
 import type { Store } from "./store.ts";
+import { readSummary } from "./summaries.ts";
 
 type InboxRow = {
   id: EventId;
@@ -36,38 +38,41 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released, ordered] = await Promise.all([
-      selectEvents(tx, claim),
-      gatherOutbound(tx, {
-        merchantId: claim.merchantId,
-        phoneId: claim.phoneId,
-        contactId: claim.contactId,
-        conversationId: claim.conversationId,
-        config: merchant.config,
-        keys,
-        now,
-      }),
-      selectSent(tx, claim),
-      selectHeld(tx, keys, claim),
-      tx<
-        { purpose: Purpose; at: Date }[]
-      >`select purpose, sent_at as at from outbox where contact_id = ${claim.contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1`,
-      tx<
-        { at: Date | null }[]
-      >`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
-      tx<
-        { purpose: Purpose }[]
-      >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
-      isDisclosurePending(tx, claim),
-      selectSaid(tx, claim),
-      tx`select 1 from held_answer where conversation_id = ${claim.conversationId} and state = 'released' limit 1`,
-      tx`select 1 from inbox where conversation_id = ${claim.conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)} limit 1`,
-    ]);
+    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released, ordered, summary, spend] =
+      await Promise.all([
+        selectEvents(tx, claim),
+        gatherOutbound(tx, {
+          merchantId: claim.merchantId,
+          phoneId: claim.phoneId,
+          contactId: claim.contactId,
+          conversationId: claim.conversationId,
+          config: merchant.config,
+          keys,
+          now,
+        }),
+        selectSent(tx, claim),
+        selectHeld(tx, keys, claim),
+        tx<
+          { purpose: Purpose; at: Date }[]
+        >`select purpose, sent_at as at from outbox where contact_id = ${claim.contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1`,
+        tx<
+          { at: Date | null }[]
+        >`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
+        tx<
+          { purpose: Purpose }[]
+        >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
+        isDisclosurePending(tx, claim),
+        selectSaid(tx, claim),
+        tx`select 1 from held_answer where conversation_id = ${claim.conversationId} and state = 'released' limit 1`,
+        tx`select 1 from inbox where conversation_id = ${claim.conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)} limit 1`,
+        readSummary(tx, keys, claim.conversationId),
+        readSpend(tx, claim.merchantId, claim.contactId, merchant.config, now),
+      ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
       rows,
     );
-    const history = readHistory(keys, said, sent);
+    const history = readHistory(keys, said, sent).filter((entry) => !summary || entry.at > summary.until);
     const handedOver = gathered.humanSince;
     const last = sent.at(-1);
     return {
@@ -77,12 +82,15 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       merchant,
       wabaId: gathered.number.wabaId,
       contact: {
+        id: claim.contactId,
         language: gathered.contact.language,
         name: gathered.contact.name,
         isDisclosed: gathered.contact.isDisclosed || pending,
       },
       events,
       history,
+      summary,
+      spend,
       lastBusinessInitiated: initiated[0],
       isLastSentMarketing: newest[0]?.purpose === "marketing",
       isOrderOpen: ordered.length > 0,

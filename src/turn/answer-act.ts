@@ -42,7 +42,6 @@ export function answerAct(
   if (fixed) return answerFixed(ports, facts, batch, act, fixed, verdict);
   if (act.type === "held-answer")
     return facts.outbound.chat.isHumanHeld ? inHumanHands(ports, facts, batch) : releaseHeld(facts, act.held);
-  if (act.type === "unanswered") return leftToMerchant(facts, act.said.id);
   if (act.type === "agent") return inHumanHands(ports, facts, batch);
   return {
     ...noEffects(),
@@ -114,17 +113,5 @@ function releaseHeld(facts: TurnFacts, held: HeldAnswer): TurnEffects {
   const effects = noEffects();
   effects.closeHeld = { id: held.id, state: "released" };
   effects.records.push(record("held", "held-answer-released", { held: held.id, turn: held.turnId, at: facts.now }));
-  return effects;
-}
-
-/** A question beside "never write to me again" is for the merchant to see, not for the agent to answer. */
-function leftToMerchant(facts: TurnFacts, eventId: string): TurnEffects {
-  const effects = noEffects();
-  effects.records.push(record("silence", "opt-out", { event: eventId }));
-  effects.notices.push({
-    kind: "unanswered-after-stop",
-    dedupeKey: `unanswered:${eventId}`,
-    detail: { event: eventId, turn: facts.turnId },
-  });
   return effects;
 }

@@ -1,7 +1,7 @@
 import type { ConsentEvent } from "../domain/consent.ts";
 import type { Content } from "../domain/draft.ts";
 import { standing } from "../policy/consent.ts";
-import type { Command } from "../policy/inbound.ts";
+import { type Command, isSilenced } from "../policy/inbound.ts";
 import { ANSWER_LATER_NO, ANSWER_LATER_YES, ASK_KEEP_PAYLOAD, ASK_STOP_PAYLOAD } from "../policy/template-fallback.ts";
 import type { ConsentLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { languageFor, type Spoken } from "./batch.ts";
@@ -36,7 +36,23 @@ export function answerCommands(
     const said = batch.find((one) => one.id === command.said.id)!;
     answerOne(fold, command, said, languageFor(ports, facts, [said], said.intents[0]));
   }
+  leaveToMerchant(
+    fold.effects,
+    batch.filter((said) => isSilenced(said, commands)),
+  );
   return fold.effects;
+}
+
+/** Nobody answers what was asked beside a stop of everything; that it was asked is told. */
+function leaveToMerchant(effects: TurnEffects, silenced: readonly Spoken[]): void {
+  if (silenced.length === 0) return;
+  const events = silenced.map((said) => said.id);
+  effects.records.push(record("command", "unanswered-after-stop", { events }));
+  effects.notices.push({
+    kind: "unanswered-after-stop",
+    dedupeKey: `unanswered:${events.join(":")}`,
+    detail: { events: events.join(" ") },
+  });
 }
 
 function answerOne(fold: Fold, command: Command, said: Spoken, language: string): void {

@@ -1,17 +1,19 @@
-import { type Draft, textOf, type Usage } from "../domain/draft.ts";
+import { type AgentTrace, type Draft, textOf, type Usage } from "../domain/draft.ts";
 import type { Wamid } from "../domain/ids.ts";
 import type { Verdict } from "../domain/verdict.ts";
 import { errorCode } from "../errors.ts";
+import { type OverBudget, overBudget, spendDay } from "../policy/budget.ts";
 import { payloadOf } from "../policy/inbound.ts";
+import { isLoop } from "../policy/loop-breaker.ts";
 import type { TurnReason } from "../policy/reasons.ts";
 import { HELD_ANSWER_PAYLOAD } from "../policy/template-fallback.ts";
-import type { AgentRequest, OutboxLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
+import type { AgentRequest, Drafted, OutboxLine, Ports, TurnEffects, TurnFacts } from "../ports.ts";
 import { handOffSentence } from "./answer-commands.ts";
 import { languageFor, type Spoken } from "./batch.ts";
 import { compose, noEffects, record, say, text } from "./compose.ts";
 
 /**
- * The agent's answer to what is left of the batch: drafted (one retry), guarded, disclosed where it is the first, split
+ * The agent's answer to what is left of the batch: drafted, guarded, disclosed where it is the first, split
  * where it must be. A draft that is flagged, undetermined or missing never leaves; the customer gets a fixed sentence
  * with the way to a person, and the merchant a notice. `overtaken`: a newer message came, nothing is committed.
  */
@@ -25,7 +27,8 @@ export async function draftAnswer(
   const language = languageFor(ports, facts, asked);
   const last = asked.at(-1);
   if (last?.wamid) ports.graph.markRead(facts.merchant.id, facts.phoneId, last.wamid as Wamid);
-  const result = await draftTwice(ports, requestFor(facts, asked, language), signal);
+  if (isLoop(facts.history)) return breakLoop(ports, facts, asked, language);
+  const result = await draftOnce(ports, requestFor(facts, asked, language), signal);
   if (signal.aborted) return "overtaken";
 
   const effects = noEffects();
@@ -43,11 +46,15 @@ export async function draftAnswer(
   }
   const done = (type: string, reason: TurnReason, extra: Record<string, unknown> = {}) =>
     effects.records.push({
-      ...record(type, reason, { events: asked.map((said) => said.id), language, ...extra }),
+      ...record(type, reason, { events: asked.map((said) => said.id), language, draft: result.trace, ...extra }),
       usage: result.usage,
       latencyMs: performance.now() - started,
     });
 
+  if (result.usage) effects.spent = result.usage;
+  if (result.type === "drafted" && result.summary) effects.summary = result.summary;
+  const over = overBudget(facts.spend, facts.merchant.config.budgets);
+  if (over) effects.notices.push(budgetNotice(facts, over));
   if (result.type === "failed")
     return fallBack(ports, facts, effects, language, last, "agent-failed", done, { code: result.code });
   const { draft } = result;
@@ -66,10 +73,26 @@ export async function draftAnswer(
     for (const entry of fallen.records) entry.verdicts.push(verdict);
     return fallen;
   }
-  done("answer", "agent-answered");
+  done("answer", result.trace?.source === "knowledge" ? "knowledge-answered" : "agent-answered");
   for (const entry of effects.records) entry.verdicts.push(verdict);
   effects.outbox.push(...answerLines(ports, facts, final, language, last, verdict));
   return effects;
+}
+
+/** Two machines talk to each other: the agent stops, a person decides, and the other side hears it once. */
+function breakLoop(ports: Ports, facts: TurnFacts, asked: readonly Spoken[], language: string): TurnEffects {
+  const effects = noEffects();
+  effects.records.push(record("hand-off", "loop", { events: asked.map((said) => said.id), language }));
+  const last = asked.at(-1);
+  effects.notices.push({ kind: "loop", dedupeKey: `loop:${last?.id ?? facts.turnId}`, detail: {} });
+  return handOff(ports, facts, effects, language, last);
+}
+
+/** Told once a day: to the person's own limit, or to the merchant's. */
+function budgetNotice(facts: TurnFacts, over: OverBudget): TurnEffects["notices"][number] {
+  const { day } = spendDay(facts.now);
+  const whose = over === "merchant-usd" ? facts.merchant.id : facts.contact.id;
+  return { kind: "budget", dedupeKey: `budget:${over}:${whose}:${day}`, detail: { limit: over } };
 }
 
 function handOff(
@@ -109,7 +132,7 @@ async function guarded(
   const verdict = await check(draft);
   if (verdict.verdict !== "clear" || !isPromotionAfterStop(facts, verdict)) return { draft, verdict };
   const request = requestFor(facts, asked, language);
-  const again = await draftTwice(
+  const again = await draftOnce(
     ports,
     {
       ...request,
@@ -205,19 +228,21 @@ function requestFor(facts: TurnFacts, asked: readonly Spoken[], language: string
     history: facts.history,
     question,
     notes,
+    summary: facts.summary,
+    isModelAllowed: overBudget(facts.spend, facts.merchant.config.budgets) === undefined,
   };
 }
 
-type Drafted =
-  | { type: "drafted"; draft: Draft; usage: Usage | undefined }
-  | { type: "failed"; code: string; usage: undefined };
+type Result =
+  | ({ type: "drafted" } & Drafted)
+  | { type: "failed"; code: string; usage: Usage | undefined; trace: AgentTrace | undefined };
 
-async function draftTwice(ports: Ports, request: AgentRequest, signal: AbortSignal): Promise<Drafted> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return { type: "drafted", ...(await ports.agent.draft(request, signal)) };
-    } catch (err) {
-      if (attempt === 2 || signal.aborted) return { type: "failed", code: errorCode(err), usage: undefined };
-    }
+/** The agent tries again by itself; what it could not say is a code and a trace, not an exception. */
+async function draftOnce(ports: Ports, request: AgentRequest, signal: AbortSignal): Promise<Result> {
+  try {
+    return { type: "drafted", ...(await ports.agent.draft(request, signal)) };
+  } catch (err) {
+    const { trace, usage } = err as { trace?: AgentTrace; usage?: Usage };
+    return { type: "failed", code: errorCode(err), usage, trace };
   }
 }

@@ -1,3 +1,4 @@
+export * from "./agent.ts";
 export * from "./inbox.ts";
 export * from "./outbox.ts";
 export * from "./people.ts";

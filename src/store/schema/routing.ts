@@ -55,6 +55,7 @@ export const merchant = pgTable("merchant", {
   slug: text("slug").notNull(),
   config: jsonb("config").notNull(),
   configHash: text("config_hash").notNull(),
+  knowledgeHash: text("knowledge_hash"),
   suspendedReason: text("suspended_reason"),
   updatedAt: timestamp("updated_at", { withTimezone: true }).notNull(),
 });

@@ -12,6 +12,7 @@ const TYPES: Record<string, string> = {
   integer: "int4",
   bigint: "int8",
   boolean: "bool",
+  "real[]": "_float4",
   "uuid[]": "_uuid",
   "text[]": "_text",
 };
