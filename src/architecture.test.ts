@@ -29,6 +29,7 @@ const ALLOWED: Record<string, string[]> = {
   logger: [],
   "merchant-file": [],
   metrics: ["ports:type"],
+  tracing: ["ports:type"],
   "safe-fetch": [],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],

@@ -31,6 +31,7 @@ describe("the environment", () => {
     expect(config).toEqual({
       mode: "demo",
       port: 8080,
+      isPortGiven: false,
       databaseUrl: undefined,
       dataDir: ".esek",
       masterKey: undefined,
@@ -45,6 +46,7 @@ describe("the environment", () => {
       logLevel: "info",
       merchantFile: undefined,
       pgBinDir: undefined,
+      traces: "auto",
     });
     expect(secret("ANYTHING")).toBeUndefined();
   });

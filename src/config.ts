@@ -6,7 +6,7 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const positiveMs = z.coerce.number().int().min(0).max(600_000);
 
 const schema = z.object({
-  PORT: port.default(8080),
+  PORT: port.optional(),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "expected postgres://user:password@host:5432/database")
@@ -27,11 +27,17 @@ const schema = z.object({
   ESEK_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   ESEK_MERCHANT_FILE: z.string().optional(),
   PG_BIN_DIR: z.string().optional(),
+  OTEL_TRACES_ENABLED: z.enum(["0", "1"]).optional(),
 });
+
+/** Every variable that is read here, each also as `NAME_FILE`. */
+export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
 export type Config = {
   mode: "demo" | "live";
   port: number;
+  /** A worker has no door of its own unless it is given a port. */
+  isPortGiven: boolean;
   databaseUrl: string | undefined;
   dataDir: string;
   masterKey: Buffer | undefined;
@@ -47,6 +53,8 @@ export type Config = {
   logLevel: string;
   merchantFile: string | undefined;
   pgBinDir: string | undefined;
+  /** `auto`: spans are made when an OpenTelemetry SDK was loaded before us. */
+  traces: "on" | "off" | "auto";
   /** The environment a merchant's token reference (`token: {env: NAME}`) is resolved against. */
   secret: (name: string) => string | undefined;
 };
@@ -59,7 +67,7 @@ export type Config = {
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const secret = (name: string) => fromFile(env, name) ?? (env[name] || undefined);
   const source: Record<string, string | undefined> = {};
-  for (const name of Object.keys(schema.shape)) source[name] = secret(name);
+  for (const name of VARIABLES) source[name] = secret(name);
   const parsed = schema.safeParse(source);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
@@ -80,7 +88,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     );
   return {
     mode,
-    port: value.PORT,
+    port: value.PORT ?? 8080,
+    isPortGiven: value.PORT !== undefined,
     databaseUrl: value.DATABASE_URL,
     dataDir: value.ESEK_DATA_DIR,
     masterKey: value.ESEK_MASTER_KEY === undefined ? undefined : masterKey(value.ESEK_MASTER_KEY),
@@ -98,6 +107,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: value.ESEK_LOG_LEVEL,
     merchantFile: value.ESEK_MERCHANT_FILE,
     pgBinDir: value.PG_BIN_DIR,
+    traces: value.OTEL_TRACES_ENABLED === undefined ? "auto" : value.OTEL_TRACES_ENABLED === "1" ? "on" : "off",
     secret,
   };
 }

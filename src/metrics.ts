@@ -47,6 +47,10 @@ export function createMetrics(backlog: () => Promise<Backlog>): Metrics {
   const tokens = counter("model_tokens_total", "Tokens used by drafts", ["direction"]);
   const cost = counter("model_cost_usd_total", "Cost of drafts where the merchant's file gives prices");
   backlogGauges(registry, backlog);
+  // What an alert watches is there from the start: `increase()` does not see a series that is born as 1.
+  ack.zero({ status: 503 });
+  sends.inc({ outcome: "refused", code: "190" }, 0);
+  sends.inc({ outcome: "unknown", code: "" }, 0);
 
   return {
     contentType: registry.contentType,
@@ -112,14 +116,17 @@ export function createMetrics(backlog: () => Promise<Backlog>): Metrics {
   };
 }
 
-/** One look at the database per scrape, shared by the gauges. */
+/** How long a scrape waits for the database: a scraper gives up after ten seconds, and then sees no metric at all. */
+const LOOK_MS = 3000;
+
+/** One look at the database per scrape, shared by the gauges. Without an answer they are NaN, so that no alert calls it calm. */
 function backlogGauges(registry: Registry, backlog: () => Promise<Backlog>): void {
-  let look: Promise<Backlog> | undefined;
+  let look: Promise<Backlog | undefined> | undefined;
   const read = () => {
-    look ??= backlog().finally(() => setImmediate(() => (look = undefined)));
+    look ??= withinMs(LOOK_MS, backlog()).finally(() => setImmediate(() => (look = undefined)));
     return look;
   };
-  const gauge = (name: string, help: string, value: (state: Backlog) => number) =>
+  const gauge = (name: string, help: string, value: (state: Backlog | undefined) => number) =>
     new Gauge({
       name: `${PREFIX}${name}`,
       help,
@@ -128,9 +135,14 @@ function backlogGauges(registry: Registry, backlog: () => Promise<Backlog>): voi
         this.set(value(await read()));
       },
     });
-  gauge("mailbox_lag_seconds", "How long the longest-waiting conversation has been due", (s) => s.mailboxLagSeconds);
-  gauge("mailbox_due", "Conversations that are due", (s) => s.dueConversations);
-  gauge("outbox_due", "Rows that are due to leave", (s) => s.dueSends);
+  gauge("database_up", "1 while the database answers", (s) => (s ? 1 : 0));
+  gauge(
+    "mailbox_lag_seconds",
+    "How long the longest-waiting conversation has been due",
+    (s) => s?.mailboxLagSeconds ?? Number.NaN,
+  );
+  gauge("mailbox_due", "Conversations that are due", (s) => s?.dueConversations ?? Number.NaN);
+  gauge("outbox_due", "Rows that are due to leave", (s) => s?.dueSends ?? Number.NaN);
   new Gauge({
     name: `${PREFIX}notices`,
     help: "Notices raised in the last 24 h, by kind",
@@ -138,7 +150,17 @@ function backlogGauges(registry: Registry, backlog: () => Promise<Backlog>): voi
     registers: [registry],
     async collect() {
       this.reset();
-      for (const { kind, count } of (await read()).notices) this.set({ kind }, count);
+      for (const { kind, count } of (await read())?.notices ?? []) this.set({ kind }, count);
     },
   });
+}
+
+/** What it resolves to, or undefined when it fails or takes too long. */
+async function withinMs<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  // The failure is not lost: `database_up` says it, and whoever needs the database reports its own.
+  return Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer));
 }

@@ -10,7 +10,7 @@ import { errorCode } from "./errors.ts";
 import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
 import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
-import { type AppOptions, createApp, handleWebhook } from "./http/app.ts";
+import { type AppOptions, createApp, createHealthApp, handleWebhook } from "./http/app.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -35,6 +35,7 @@ import type { Store } from "./store/store.ts";
 import { saveTemplates } from "./store/templates.ts";
 import { upkeepOnce } from "./store/upkeep-jobs.ts";
 import { createDeliveries } from "./store/webhook-deliveries.ts";
+import { loadTracing, type Tracing } from "./tracing.ts";
 import { createGraph } from "./whatsapp/graph.ts";
 import { listTemplates } from "./whatsapp/management.ts";
 import { parseWebhook } from "./whatsapp/parse.ts";
@@ -121,7 +122,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     render: renderer,
   };
   const metrics = createMetrics(() => readBacklog(store));
-  const ports = metrics.measured(options.wrap?.(bare) ?? bare);
+  const tracing = await loadTracing(config.traces);
+  const ports = metrics.measured(tracing.traced(options.wrap?.(bare) ?? bare));
 
   const syncTemplates = () => syncAll(store, options, token);
   const stops: (() => Promise<void>)[] = [];
@@ -129,8 +131,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     const turns = new TurnWorker(ports, mailbox, logger, {
       concurrency: options.concurrency ?? 64,
       observe: ({ result, latencyMs }) => metrics.observeTurn(result, latencyMs),
+      around: tracing.turn,
     });
-    const sender = new SenderWorker(ports, createSenders(store), logger);
+    const sender = new SenderWorker(ports, createSenders(store), logger, tracing.deliver);
     const chores = new Loop(
       () => upkeepOnce(store, recordStatus).then(() => false),
       UPKEEP_MS,
@@ -152,7 +155,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       () => sender.stop(),
     );
   }
-  const web = config.role === "worker" ? undefined : await listen(options, ports, store, metrics);
+  const web =
+    config.role === "worker" && !config.isPortGiven ? undefined : await listen(options, ports, store, metrics, tracing);
   return {
     store,
     ports,
@@ -184,9 +188,10 @@ async function listen(
   ports: Ports,
   store: Store,
   metrics: Metrics,
+  tracing: Tracing,
 ): Promise<{ port: number; stop: () => Promise<void> }> {
   const doors: AppOptions = {
-    receive: (body, signature) => receive(ports, body, signature),
+    receive: (body, signature) => tracing.receive(() => receive(ports, body, signature)),
     verifyToken: () => options.verifyToken,
     isReady: () => readiness(store.sql),
     api: createApi(apiDoors(ports, store), options.logger),
@@ -194,9 +199,11 @@ async function listen(
     observeAck: metrics.observeAck,
     metrics,
   };
-  const rest = getRequestListener(createApp(doors).fetch, { overrideGlobalObjects: false });
+  const isWeb = options.config.role !== "worker";
+  const app = isWeb ? createApp(doors) : createHealthApp(doors);
+  const rest = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer((request, response) => {
-    if (!handleWebhook(doors, request, response)) void rest(request, response);
+    if (!isWeb || !handleWebhook(doors, request, response)) void rest(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,9 +1,13 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { describeRoute } from "hono-openapi";
 import { z } from "zod";
 import { templateSendSchema, textOf } from "../domain/draft.ts";
 import { EsekError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { sendDescription } from "./api-description.ts";
+import { addDocs } from "./openapi.ts";
+import { problem } from "./problem.ts";
 
 /** What the API needs from the store; wired in `runtime.ts`. */
 export type ApiDoors = {
@@ -37,6 +41,14 @@ const requestSchema = z
   .refine((value) => value.to !== undefined || value.recipient !== undefined, { message: "give `to` or `recipient`" })
   .refine((value) => (value.text === undefined) !== (value.template === undefined), {
     message: "give exactly one of `text` and `template`",
+  })
+  .meta({
+    id: "SendRequest",
+    // The two refinements above, said again for OpenAPI.
+    allOf: [
+      { anyOf: [{ required: ["to"] }, { required: ["recipient"] }] },
+      { oneOf: [{ required: ["text"] }, { required: ["template"] }] },
+    ],
   });
 
 export type SendRequest = z.infer<typeof requestSchema>;
@@ -48,58 +60,57 @@ export function createApi(doors: ApiDoors, logger: Logger): Hono {
   const app = new Hono();
   app.post(
     "/messages",
-    bodyLimit({ maxSize: BODY_LIMIT, onError: (c) => c.json(problem(413, "Too large", "body-too-large"), 413) }),
+    describeRoute(sendDescription(requestSchema)),
+    bodyLimit({
+      maxSize: BODY_LIMIT,
+      onError: (c) => problem(c, { status: 413, title: "Too large", code: "body-too-large" }),
+    }),
     async (c) => {
       const caller = await doors.authenticate(c.req.header("authorization"));
       if (!caller)
-        return c.json(
-          problem(
-            401,
-            "Unauthorized",
-            "unauthorized",
-            "Send `Authorization: Bearer esek_...`; `esek apikey create` makes one.",
-          ),
-          401,
-        );
+        return problem(c, {
+          status: 401,
+          title: "Unauthorized",
+          code: "unauthorized",
+          detail: "Send `Authorization: Bearer esek_...`; `esek apikey create` makes one.",
+        });
       if (!caller.scopes.includes("messages:send"))
-        return c.json(problem(403, "Forbidden", "scope", "This key has no scope messages:send."), 403);
+        return problem(c, {
+          status: 403,
+          title: "Forbidden",
+          code: "scope",
+          detail: "This key has no scope messages:send.",
+        });
       const idempotencyKey = c.req.header("idempotency-key");
       if (!idempotencyKey || idempotencyKey.length > 200)
-        return c.json(
-          problem(
-            400,
-            "Bad request",
-            "idempotency-key",
-            "Send an Idempotency-Key header, 1-200 characters, new for each message.",
-          ),
-          400,
-        );
+        return problem(c, {
+          status: 400,
+          title: "Bad request",
+          code: "idempotency-key",
+          detail: "Send an Idempotency-Key header, 1-200 characters, new for each message.",
+        });
       const body = await c.req.text();
       const parsed = requestSchema.safeParse(parseJson(body));
       if (!parsed.success)
-        return c.json(
-          {
-            ...problem(400, "Bad request", "body"),
-            errors: parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })),
-          },
-          400,
-        );
+        return problem(c, {
+          status: 400,
+          title: "Bad request",
+          code: "body",
+          errors: parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })),
+        });
       try {
         const { result } = await doors.send(caller.merchantId, parsed.data, idempotencyKey, body);
         return c.json(result, result.state === "blocked" ? 422 : 202);
       } catch (err) {
         if (err instanceof EsekError && err.publicMessage)
-          return c.json(problem(422, "Unprocessable", err.code, err.publicMessage), 422);
+          return problem(c, { status: 422, title: "Unprocessable", code: err.code, detail: err.publicMessage });
         logger.error({ err }, "api request failed");
-        return c.json(problem(500, "Internal error", "internal"), 500);
+        return problem(c, { status: 500, title: "Internal error", code: "internal" });
       }
     },
   );
+  addDocs(app);
   return app;
-}
-
-function problem(status: number, title: string, code: string, detail?: string) {
-  return { type: "about:blank", title, status, code, ...(detail ? { detail } : {}) };
 }
 
 function parseJson(text: string): unknown {

@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { errorCode } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Receipt } from "../pipeline.ts";
+import { problem } from "./problem.ts";
 
 export type AppOptions = {
   receive: (body: Uint8Array, signature: string | undefined) => Promise<Receipt>;
@@ -21,9 +22,15 @@ const WEBHOOK_PATH = "/webhooks/whatsapp";
 
 /** The doors: Meta's webhook, the business API, health. Bodies and query strings never reach a log. */
 export function createApp(options: AppOptions): Hono {
-  const app = new Hono();
+  const app = createHealthApp(options);
   app.route(WEBHOOK_PATH, handshake(options));
   if (options.api) app.route("/api/v1", options.api);
+  return app;
+}
+
+/** What every process shows of itself: that it lives, that it is ready, its metrics. All that a worker shows. */
+export function createHealthApp(options: Pick<AppOptions, "isReady" | "metrics" | "logger">): Hono {
+  const app = new Hono();
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
     const state = await options.isReady();
@@ -32,10 +39,10 @@ export function createApp(options: AppOptions): Hono {
   const { metrics } = options;
   if (metrics)
     app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
-  app.notFound((c) => c.json({ type: "about:blank", title: "Not found", status: 404 }, 404));
+  app.notFound((c) => problem(c, { status: 404, title: "Not found" }));
   app.onError((err, c) => {
     options.logger.error({ err }, "request failed");
-    return c.json({ type: "about:blank", title: "Internal error", status: 500, code: errorCode(err) }, 500);
+    return problem(c, { status: 500, title: "Internal error", code: errorCode(err) });
   });
   return app;
 }

@@ -15,6 +15,9 @@ type Held = {
   busy: Set<string>;
 };
 
+/** Stands around a delivery, to see it; must give back what the work gives. */
+export type AroundDelivery = <T extends string>(row: DueRow, work: () => Promise<T>) => Promise<T>;
+
 const POLL_MS = 50;
 /** A POST must not start in the lease's last second: another holder may already be on its way. */
 const MARGIN_MS = 1000;
@@ -32,16 +35,18 @@ export class SenderWorker {
   readonly #ports: Ports;
   readonly #source: SendSource;
   readonly #logger: Logger;
+  readonly #around: AroundDelivery;
   readonly #held = new Map<PhoneId, Held>();
   readonly #loop: Loop;
   #heart: NodeJS.Timeout | undefined;
   #isStopping = false;
   #claimedAt = 0;
 
-  constructor(ports: Ports, source: SendSource, logger: Logger) {
+  constructor(ports: Ports, source: SendSource, logger: Logger, around: AroundDelivery = (_row, work) => work()) {
     this.#ports = ports;
     this.#source = source;
     this.#logger = logger;
+    this.#around = around;
     this.#loop = new Loop(
       () => this.#step(),
       POLL_MS,
@@ -108,7 +113,7 @@ export class SenderWorker {
 
   async #deliver(held: Held, row: DueRow): Promise<void> {
     try {
-      if ((await deliver(this.#ports, row)) === "not-now") held.tokens++;
+      if ((await this.#around(row, () => deliver(this.#ports, row))) === "not-now") held.tokens++;
     } catch (err) {
       // The row stays as it was, or `sending` until its deadline; it is set aside so that it holds up nobody else.
       held.tokens++;

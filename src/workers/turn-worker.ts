@@ -7,6 +7,9 @@ import { Loop } from "./loop.ts";
 
 export type TurnObserver = (turn: { result: CommitResult | "failed"; latencyMs: number }) => void;
 
+/** Stands around a turn, to see it; must give back what the work gives. */
+export type AroundTurn = <T extends string>(claim: Claim, work: () => Promise<T>) => Promise<T>;
+
 type Running = { claim: Claim; abort: AbortController };
 
 const POLL_MS = 50;
@@ -21,6 +24,7 @@ export class TurnWorker {
   readonly #logger: Logger;
   readonly #limit: number;
   readonly #observe: TurnObserver;
+  readonly #around: AroundTurn;
   readonly #running = new Map<string, Running>();
   readonly #loop: Loop;
   #heart: NodeJS.Timeout | undefined;
@@ -29,13 +33,14 @@ export class TurnWorker {
     ports: Ports,
     source: TurnSource,
     logger: Logger,
-    options: { concurrency: number; observe?: TurnObserver },
+    options: { concurrency: number; observe?: TurnObserver; around?: AroundTurn },
   ) {
     this.#ports = ports;
     this.#source = source;
     this.#logger = logger;
     this.#limit = options.concurrency;
     this.#observe = options.observe ?? (() => {});
+    this.#around = options.around ?? ((_claim, work) => work());
     this.#loop = new Loop(
       () => this.#claimMore(),
       POLL_MS,
@@ -80,10 +85,9 @@ export class TurnWorker {
     const started = performance.now();
     this.#running.set(claim.conversationId, { claim, abort });
     try {
-      const result =
-        claim.attempts >= MAX_ATTEMPTS
-          ? await buryTurn(this.#ports, claim)
-          : await takeTurn(this.#ports, claim, abort.signal);
+      const result = await this.#around(claim, () =>
+        claim.attempts >= MAX_ATTEMPTS ? buryTurn(this.#ports, claim) : takeTurn(this.#ports, claim, abort.signal),
+      );
       this.#observe({ result, latencyMs: performance.now() - started });
       this.#logger.debug(
         { conversation: claim.conversationId, result, ms: Math.round(performance.now() - started) },
