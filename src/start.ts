@@ -73,7 +73,8 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
         baseUrl: config.openaiBaseUrl ?? (demo ? `${demo.url}/v1` : undefined),
         apiKey: config.openaiApiKey ?? (demo ? "demo" : undefined),
       },
-      secret: (name) => config.secret(name) ?? (demo && name === "DEMO_ACCESS_TOKEN" ? DEMO.accessToken : undefined),
+      secret: (name) => config.secret(name) ?? demo?.secret(name),
+      openOrigins: demo ? [demo.url] : [],
       clock: demo ? { now: demo.now } : undefined,
       logger,
     });
@@ -99,7 +100,13 @@ async function applyFile(prepared: Prepared, file: string): Promise<void> {
   }
 }
 
-type Demo = { url: string; now: () => Date; connect: (runtime: Runtime) => void; stop: () => Promise<void> };
+type Demo = {
+  url: string;
+  secret: (name: string) => string | undefined;
+  now: () => Date;
+  connect: (runtime: Runtime) => void;
+  stop: () => Promise<void>;
+};
 
 /** The simulator in this process: Meta and the model for a machine without either. Its address lies in `<dataDir>/simulator.json`. */
 async function startDemo(config: Config): Promise<Demo> {
@@ -107,6 +114,7 @@ async function startDemo(config: Config): Promise<Demo> {
   const simulator = await startSimulator({
     ...DEMO,
     port: 0,
+    persona: "shop",
     settings: { sentDelayMs: 50, deliveredDelayMs: 150, readDelayMs: 800 },
   });
   mkdirSync(resolve(config.dataDir), { recursive: true });
@@ -115,6 +123,7 @@ async function startDemo(config: Config): Promise<Demo> {
   const started = Date.now();
   return {
     url: simulator.url,
+    secret: (name) => ({ DEMO_ACCESS_TOKEN: DEMO.accessToken, DEMO_SHOP_URL: `${simulator.url}/shop` })[name],
     now: () => new Date(simulator.clock.now()),
     connect(runtime) {
       void fetch(`${simulator.url}/_sim/webhook-url`, {

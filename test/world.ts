@@ -55,6 +55,9 @@ export async function apply(scratch: Scratch, config: MerchantConfig): Promise<s
 }
 
 export type WorldOptions = {
+  /** Environment variables that a merchant names, beyond its token. */
+  secrets?: Record<string, string>;
+  openOrigins?: readonly string[];
   merchants?: MerchantConfig[];
   wrap?: (ports: Ports) => Ports;
   logger?: Logger;
@@ -119,7 +122,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     verifyToken: SECRETS.verifyToken,
     graphUrl: sim.url,
     openai: { baseUrl: `${sim.url}/v1`, apiKey: "test" },
-    secret: () => SECRETS.accessToken,
+    secret: (name) => (name === "DEMO_SHOP_URL" ? `${sim.url}/shop` : (options.secrets?.[name] ?? SECRETS.accessToken)),
+    openOrigins: [sim.url, ...(options.openOrigins ?? [])],
     clock: { now: () => new Date(sim.clock.now()) },
     logger: options.logger ?? createLogger("silent"),
     wrap: options.wrap,

@@ -102,13 +102,21 @@ function lastWords(messages: BaseMessage[]): string {
   return text;
 }
 
+/** An error with what it was wrapped around, outermost first. */
+function causes(err: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (let one = err; one && chain.length < 8; one = (one as { cause?: unknown }).cause) chain.push(one);
+  return chain;
+}
+
 /** What the provider says may quote the prompt, so only its class and status are carried. */
 function asModelError(err: unknown, isTimeout: boolean): EsekError {
-  const known = [err, (err as { cause?: unknown }).cause].find((one) => one instanceof EsekError);
+  const chain = causes(err);
+  const known = chain.find((one) => one instanceof EsekError);
   if (known) return known as EsekError;
   if (isTimeout) return new EsekError("model/turn-time", "The turn took longer than its budget of time.");
-  const status = (err as { status?: number }).status;
-  const name = (err as Error).name;
+  const status = chain.map((one) => (one as { status?: unknown }).status).find((one) => typeof one === "number");
+  const name = (chain.at(-1) as Error).name;
   return new EsekError(
     `model/${status ?? (name === "Error" ? errorCode(err) : name)}`,
     `The model endpoint failed (${status ? `HTTP ${status}` : name}). Check OPENAI_BASE_URL, OPENAI_API_KEY and the merchant's model name.`,

@@ -28,9 +28,11 @@ export class ScriptedModel {
   readonly calls: ModelCall[] = [];
   readonly #rules = new RuleBook();
   readonly #clock: SimClock;
+  readonly #unscripted: (request: ChatRequest) => Answer;
 
-  constructor(clock: SimClock) {
+  constructor(clock: SimClock, unscripted: (request: ChatRequest) => Answer = demoAnswer) {
     this.#clock = clock;
+    this.#unscripted = unscripted;
   }
 
   script(script: z.input<typeof Script>): void {
@@ -107,7 +109,7 @@ export class ScriptedModel {
       end("garbage", 200);
       return c.body("<html>upstream connect error {", 200, { "content-type": "application/json" });
     }
-    const answer = answerOf(rule, request);
+    const answer = answerOf(rule, request, this.#unscripted);
     end(answer.text ?? JSON.stringify(answer.toolCalls), 200);
     return respond(c, request, {
       id: `chatcmpl-${call.n}`,
@@ -120,16 +122,16 @@ export class ScriptedModel {
   }
 }
 
-function answerOf(rule: Rule | undefined, request: ChatRequest): Answer {
-  if (rule === undefined) return demoAnswer(request);
+function answerOf(rule: Rule | undefined, request: ChatRequest, unscripted: (request: ChatRequest) => Answer): Answer {
+  if (rule === undefined) return unscripted(request);
   if (rule.empty) return { text: "" };
   const isAfterTool = request.messages.at(-1)?.role === "tool";
-  if (rule.toolCalls !== undefined && !isAfterTool) {
+  if (rule.toolCalls !== undefined && (rule.again || !isAfterTool)) {
     return { toolCalls: rule.toolCalls.map((call) => ({ name: call.name, arguments: call.arguments ?? {} })) };
   }
   const text = rule.json !== undefined ? JSON.stringify(rule.json) : rule.reply;
   if (rule.sizeBytes !== undefined) return { text: padded(text ?? "", rule.sizeBytes) };
-  return text === undefined ? demoAnswer(request) : { text };
+  return text === undefined ? unscripted(request) : { text };
 }
 
 function padded(text: string, bytes: number): string {

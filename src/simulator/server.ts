@@ -13,8 +13,11 @@ import { Ledger } from "./ledger.ts";
 import { MediaShelf } from "./media.ts";
 import { ScriptedModel } from "./model.ts";
 import { createRandom } from "./random.ts";
+import { demoAnswer } from "./scripted-model/demo-assistant.ts";
+import { shopAnswer } from "./scripted-model/shop-assistant.ts";
 import { SendFaults } from "./send-faults.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
+import { shopRoutes } from "./shop.ts";
 import { type WebhookEvent, Webhooks } from "./webhooks.ts";
 import { World, type WorldSeed } from "./world.ts";
 
@@ -34,6 +37,8 @@ export type SimulatorOptions = {
   /** Appends the ledger to this file before each answer, and continues it after a restart. */
   ledgerFile?: string;
   settings?: Partial<Settings>;
+  /** What the model says without rules: `echo` repeats the question, `shop` uses its tools as a shop assistant would. */
+  persona?: "echo" | "shop";
   /** The base of the business clock; tests pass a fixed time. */
   now?: () => number;
 };
@@ -65,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     random: createRandom(seed ^ 0x5f3759df),
     target: (event) => targetOf(sim, event),
   });
-  const model = new ScriptedModel(clock);
+  const model = new ScriptedModel(clock, options.persona === "shop" ? shopAnswer : demoAnswer);
   const sim: Sim = {
     appSecret: options.appSecret,
     verifyToken: options.verifyToken,
@@ -84,6 +89,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   app.route("/v1", model.routes());
   app.route("/_sim/model", model.controlRoutes());
   app.route("/_sim", controlRoutes(sim));
+  app.route("/shop", shopRoutes(clock));
   app.route("/", attachmentRoutes(sim));
   app.route("/:version{v[0-9]+[.][0-9]+}", graphRoutes(sim));
   app.all("*", (c) =>

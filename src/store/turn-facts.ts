@@ -211,7 +211,8 @@ function readHistory(keys: MerchantKeys, said: readonly SaidRow[], sent: readonl
     return text ? [{ who: row.kind === "echo" ? "business" : "customer", text, at: row.at }] : [];
   });
   const outbound = sent.map(
-    (row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.at }),
+    // Business time, as the customer's own: rows are created on the database's clock.
+    (row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.decidedAt }),
   );
   return [...inbound, ...outbound].sort((a, b) => a.at.getTime() - b.at.getTime()).slice(-HISTORY_LIMIT);
 }

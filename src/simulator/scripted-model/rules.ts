@@ -10,6 +10,8 @@ export const Rule = z.object({
   whenSystem: z.string().optional(),
   reply: z.string().optional(),
   toolCalls: z.array(z.object({ name: z.string(), arguments: z.unknown().optional() })).optional(),
+  /** Calls its tools also after a tool's result, for ever. */
+  again: z.boolean().optional(),
   /** Replied as JSON text. */
   json: z.unknown().optional(),
   delayMs: z.number().min(0).optional(),
@@ -54,7 +56,8 @@ export class RuleBook {
 function fits(rule: Rule, request: ChatRequest): boolean {
   // After a tool's result, a rule that only calls tools would call them forever.
   const isAfterTool = request.messages.at(-1)?.role === "tool";
-  if (isAfterTool && rule.toolCalls !== undefined && rule.reply === undefined && rule.json === undefined) return false;
+  if (isAfterTool && !rule.again && rule.toolCalls !== undefined && rule.reply === undefined && rule.json === undefined)
+    return false;
   if (rule.whenSystem !== undefined) {
     const wanted = rule.whenSystem.toLowerCase();
     const system = request.messages.filter((message) => message.role === "system" || message.role === "developer");
