@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { createClock, type SimClock } from "./clock.ts";
 import type { Sim } from "./context.ts";
 import { controlRoutes } from "./control/routes.ts";
-import { defaultWorld } from "./default-world.ts";
+import { DEMO_APP_ID, defaultWorld } from "./default-world.ts";
 import type { GraphEnv } from "./graph/env.ts";
 import { attachmentRoutes } from "./graph/media-routes.ts";
 import { graphRoutes } from "./graph/routes.ts";
@@ -15,6 +15,7 @@ import { ScriptedModel } from "./model.ts";
 import { createRandom } from "./random.ts";
 import { SendFaults } from "./send-faults.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
+import { SignupCodes } from "./signup-codes.ts";
 import { type WebhookEvent, Webhooks } from "./webhooks.ts";
 import { World, type WorldSeed } from "./world.ts";
 
@@ -22,6 +23,8 @@ export type SimulatorOptions = {
   /** 0 takes any free port. */
   port?: number;
   host?: string;
+  /** Meta's id of the app; `DEMO_APP_ID` when absent. */
+  appId?: string;
   appSecret: string;
   verifyToken: string;
   /** The one bearer token that Graph calls must carry (more through `settings`). */
@@ -67,6 +70,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   });
   const model = new ScriptedModel(clock);
   const sim: Sim = {
+    appId: options.appId ?? DEMO_APP_ID,
     appSecret: options.appSecret,
     verifyToken: options.verifyToken,
     clock,
@@ -77,6 +81,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     webhooks,
     media: new MediaShelf(ids),
     sendFaults: new SendFaults(),
+    signupCodes: new SignupCodes(ids),
     webhookUrl: options.webhookUrl,
     url: "",
   };
