@@ -28,6 +28,8 @@ const ALLOWED: Record<string, string[]> = {
   logger: [],
   "merchant-file": [],
   metrics: ["ports:type"],
+  // Meta's management side and the store, put together for `merchant connect`, Embedded Signup and `doctor --live`.
+  connect: ["policy", "store", "whatsapp"],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],
   start: ["*"],

@@ -3,6 +3,9 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { createAgent } from "./agent/agent.ts";
 import type { Config } from "./config.ts";
+import { isConnected } from "./connect/connect.ts";
+import { embeddedSignup } from "./connect/embedded-signup.ts";
+import type { ConnectWorld } from "./connect/run.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
 import type { MerchantId, PhoneId } from "./domain/ids.ts";
 import { errorCode } from "./errors.ts";
@@ -10,6 +13,7 @@ import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
 import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
 import { type AppOptions, createApp, handleWebhook } from "./http/app.ts";
+import { createEmbeddedSignup, type SignupDoors } from "./http/embedded-signup.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -24,6 +28,7 @@ import { Identities } from "./store/identities.ts";
 import { createInbox } from "./store/inbox.ts";
 import { Keyring } from "./store/keyring.ts";
 import { createMailbox } from "./store/mailbox.ts";
+import { tokenLookup } from "./store/merchant-secrets.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
 import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
@@ -46,6 +51,7 @@ export type RuntimeOptions = {
   masterKey: Buffer;
   appSecrets: readonly string[];
   verifyToken: string | undefined;
+  appId?: string | undefined;
   graphUrl: string;
   openai: { baseUrl: string | undefined; apiKey: string | undefined };
   /** The merchant's token by the name its file gives. */
@@ -85,8 +91,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
   await ensureSystem(sql, keyring);
 
-  const token = async (merchantId: MerchantId) =>
-    options.secret((await store.merchants.get(merchantId)).config.token.env);
+  const token = tokenLookup(store, options.secret);
   const graph = createGraph({
     url: options.graphUrl,
     version: config.graphApiVersion,
@@ -167,7 +172,10 @@ async function listen(
     receive: (body, signature) => receive(ports, body, signature),
     verifyToken: () => options.verifyToken,
     isReady: () => readiness(store.sql),
-    api: createApi(apiDoors(ports, store), options.logger),
+    api: createApi(apiDoors(ports, store), options.logger).route(
+      "/",
+      createEmbeddedSignup(signupDoors(options, store), options.logger),
+    ),
     logger: options.logger,
     observeAck: metrics.observeAck,
     metrics,
@@ -216,6 +224,33 @@ function apiDoors(ports: Ports, store: Store): ApiDoors {
         },
         decideOutbound,
       ),
+  };
+}
+
+function signupDoors(options: RuntimeOptions, store: Store): SignupDoors {
+  const { config, appId, verifyToken } = options;
+  const world: ConnectWorld = {
+    store,
+    graph: { url: options.graphUrl, version: config.graphApiVersion },
+    app: { id: appId ?? config.appId, secret: options.appSecrets[0], verifyToken },
+  };
+  return {
+    authenticate: (header) => authenticate(store, header),
+    async signUp(caller, body) {
+      const merchantId = caller as MerchantId;
+      const fromEnvironment = options.secret((await store.merchants.get(merchantId)).config.token.env);
+      const { slug, steps } = await embeddedSignup(world, {
+        merchantId,
+        code: body.code,
+        wabaId: body.waba_id,
+        phoneNumberId: body.phone_number_id,
+        slug: body.slug,
+        pin: body.pin ?? config.pin,
+        isCoexistence: body.coexistence,
+        fromEnvironment,
+      });
+      return { slug, steps, isConnected: isConnected(steps) };
+    },
   };
 }
 

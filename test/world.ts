@@ -117,6 +117,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     masterKey: scratch.masterKey,
     appSecrets: [SECRETS.appSecret],
     verifyToken: SECRETS.verifyToken,
+    appId: SECRETS.appId,
     graphUrl: sim.url,
     openai: { baseUrl: `${sim.url}/v1`, apiKey: "test" },
     secret: () => SECRETS.accessToken,

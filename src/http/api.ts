@@ -98,11 +98,11 @@ export function createApi(doors: ApiDoors, logger: Logger): Hono {
   return app;
 }
 
-function problem(status: number, title: string, code: string, detail?: string) {
+export function problem(status: number, title: string, code: string, detail?: string) {
   return { type: "about:blank", title, status, code, ...(detail ? { detail } : {}) };
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
