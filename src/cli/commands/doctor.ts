@@ -15,12 +15,16 @@ export function doctorCommand(): Command {
       try {
         findings = await withStore(async (context) => [
           ...(await examine(context)),
-          ...(options.live ? await examineLive(context, options.webhookUrl) : []),
+          ...(options.live ? await examineLive(context, options.webhookUrl).catch(asFinding) : []),
         ]);
       } catch (err) {
-        findings = [{ level: "bad", what: "start", say: err instanceof Error ? err.message : String(err) }];
+        findings = asFinding(err);
       }
       for (const finding of findings) console.log(`${MARK[finding.level]}  ${finding.what}: ${finding.say}`);
       if (findings.some((finding) => finding.level === "bad")) process.exitCode = 1;
     });
+}
+
+function asFinding(err: unknown): Finding[] {
+  return [{ level: "bad", what: "start", say: err instanceof Error ? err.message : String(err) }];
 }
