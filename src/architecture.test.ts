@@ -31,6 +31,8 @@ const ALLOWED: Record<string, string[]> = {
   metrics: ["ports:type"],
   tracing: ["ports:type"],
   "safe-fetch": [],
+  // Meta's management side and the store, put together for `merchant connect`, Embedded Signup and `doctor --live`.
+  connect: ["policy", "store", "whatsapp"],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],
   start: ["*"],

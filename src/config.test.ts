@@ -35,6 +35,7 @@ describe("the environment", () => {
       databaseUrl: undefined,
       dataDir: ".esek",
       masterKey: undefined,
+      appId: undefined,
       appSecrets: [],
       verifyToken: undefined,
       graphApiUrl: "https://graph.facebook.com",
@@ -47,6 +48,7 @@ describe("the environment", () => {
       merchantFile: undefined,
       pgBinDir: undefined,
       traces: "auto",
+      pin: undefined,
     });
     expect(secret("ANYTHING")).toBeUndefined();
   });
@@ -76,6 +78,8 @@ describe("the environment", () => {
     ["ESEK_BURST_WINDOW_MS", "-5"],
     ["ESEK_LOG_LEVEL", "loud"],
     ["ESEK_MASTER_KEY", "c2hvcnQ="],
+    ["ESEK_PIN", "12345a"],
+    ["META_APP_ID", "my-app"],
   ])("with %s=%s is refused by that name, without quoting the value", (name, value) => {
     const err = refusal({ [name]: value });
     expect(err.code).toBe("config");

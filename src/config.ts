@@ -13,6 +13,10 @@ const schema = z.object({
     .optional(),
   ESEK_DATA_DIR: z.string().min(1).default(".esek"),
   ESEK_MASTER_KEY: z.string().optional(),
+  META_APP_ID: z
+    .string()
+    .regex(/^\d{5,20}$/, "expected the Meta app's id: digits")
+    .optional(),
   META_APP_SECRET: z.string().min(1).optional(),
   META_VERIFY_TOKEN: z.string().min(1).optional(),
   GRAPH_API_URL: z.url().default("https://graph.facebook.com"),
@@ -26,6 +30,10 @@ const schema = z.object({
   ESEK_BURST_WINDOW_MS: positiveMs.optional(),
   ESEK_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   ESEK_MERCHANT_FILE: z.string().optional(),
+  ESEK_PIN: z
+    .string()
+    .regex(/^\d{6}$/, "expected the six digits of two-step verification")
+    .optional(),
   PG_BIN_DIR: z.string().optional(),
   OTEL_TRACES_ENABLED: z.enum(["0", "1"]).optional(),
 });
@@ -41,6 +49,8 @@ export type Config = {
   databaseUrl: string | undefined;
   dataDir: string;
   masterKey: Buffer | undefined;
+  /** The Meta app's id: for the code exchange of Embedded Signup, and to tell whose app a token belongs to. */
+  appId: string | undefined;
   /** One, or two during rotation; either verifies a webhook. */
   appSecrets: string[];
   verifyToken: string | undefined;
@@ -55,6 +65,8 @@ export type Config = {
   pgBinDir: string | undefined;
   /** `auto`: spans are made when an OpenTelemetry SDK was loaded before us. */
   traces: "on" | "off" | "auto";
+  /** The two-step verification PIN that registers a number; needed by `merchant connect` and Embedded Signup alone. */
+  pin: string | undefined;
   /** The environment a merchant's token reference (`token: {env: NAME}`) is resolved against. */
   secret: (name: string) => string | undefined;
 };
@@ -93,6 +105,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     databaseUrl: value.DATABASE_URL,
     dataDir: value.ESEK_DATA_DIR,
     masterKey: value.ESEK_MASTER_KEY === undefined ? undefined : masterKey(value.ESEK_MASTER_KEY),
+    appId: value.META_APP_ID,
     appSecrets: (value.META_APP_SECRET ?? "")
       .split(",")
       .map((part) => part.trim())
@@ -108,6 +121,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     merchantFile: value.ESEK_MERCHANT_FILE,
     pgBinDir: value.PG_BIN_DIR,
     traces: value.OTEL_TRACES_ENABLED === undefined ? "auto" : value.OTEL_TRACES_ENABLED === "1" ? "on" : "off",
+    pin: value.ESEK_PIN,
     secret,
   };
 }

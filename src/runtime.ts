@@ -4,6 +4,9 @@ import { getRequestListener } from "@hono/node-server";
 import { type AgentDeps, createAgent } from "./agent/agent.ts";
 import { createLangChainRunner } from "./agent/langchain.ts";
 import type { Config } from "./config.ts";
+import { isConnected } from "./connect/connect.ts";
+import { embeddedSignup } from "./connect/embedded-signup.ts";
+import type { ConnectWorld } from "./connect/run.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
 import type { MerchantId, PhoneId } from "./domain/ids.ts";
 import { errorCode } from "./errors.ts";
@@ -11,6 +14,7 @@ import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
 import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
 import { type AppOptions, createApp, createHealthApp, handleWebhook } from "./http/app.ts";
+import { createEmbeddedSignup, type SignupDoors } from "./http/embedded-signup.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -27,6 +31,7 @@ import { createInbox } from "./store/inbox.ts";
 import { Keyring } from "./store/keyring.ts";
 import { createKnowledge } from "./store/knowledge.ts";
 import { createMailbox } from "./store/mailbox.ts";
+import { tokenLookup } from "./store/merchant-secrets.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
 import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
@@ -52,6 +57,7 @@ export type RuntimeOptions = {
   masterKey: Buffer;
   appSecrets: readonly string[];
   verifyToken: string | undefined;
+  appId?: string | undefined;
   graphUrl: string;
   openai: { baseUrl: string | undefined; apiKey: string | undefined };
   /** The merchant's token by the name its file gives. */
@@ -93,8 +99,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
   await ensureSystem(sql, keyring);
 
-  const token = async (merchantId: MerchantId) =>
-    options.secret((await store.merchants.get(merchantId)).config.token.env);
+  const token = tokenLookup(store, options.secret);
   const graph = createGraph({
     url: options.graphUrl,
     version: config.graphApiVersion,
@@ -194,7 +199,9 @@ async function listen(
     receive: (body, signature) => tracing.receive(() => receive(ports, body, signature)),
     verifyToken: () => options.verifyToken,
     isReady: () => readiness(store.sql),
-    api: createApi(apiDoors(ports, store), options.logger),
+    api: createApi(apiDoors(ports, store), options.logger, [
+      createEmbeddedSignup(signupDoors(options, store), options.logger),
+    ]),
     logger: options.logger,
     observeAck: metrics.observeAck,
     metrics,
@@ -245,6 +252,33 @@ function apiDoors(ports: Ports, store: Store): ApiDoors {
         },
         decideOutbound,
       ),
+  };
+}
+
+function signupDoors(options: RuntimeOptions, store: Store): SignupDoors {
+  const { config, appId, verifyToken } = options;
+  const world: ConnectWorld = {
+    store,
+    graph: { url: options.graphUrl, version: config.graphApiVersion },
+    app: { id: appId ?? config.appId, secret: options.appSecrets[0], verifyToken },
+  };
+  return {
+    authenticate: (header) => authenticate(store, header),
+    async signUp(caller, body) {
+      const merchantId = caller as MerchantId;
+      const fromEnvironment = options.secret((await store.merchants.get(merchantId)).config.token.env);
+      const { slug, steps } = await embeddedSignup(world, {
+        merchantId,
+        code: body.code,
+        wabaId: body.waba_id,
+        phoneNumberId: body.phone_number_id,
+        slug: body.slug,
+        pin: body.pin ?? config.pin,
+        isCoexistence: body.coexistence,
+        fromEnvironment,
+      });
+      return { slug, steps, isConnected: isConnected(steps) };
+    },
   };
 }
 

@@ -17,7 +17,15 @@ export type Esek = { runtime: Runtime; stop: () => Promise<void> };
 
 export type Prepared = { database: DatabaseOptions; masterKey: Buffer; close: () => Promise<void> };
 
-const DEMO = { appSecret: "demo-app-secret", verifyToken: "demo-verify-token", accessToken: "demo-access-token" };
+/** What the demo's simulated Meta knows; no secrets, they are the same for everybody. */
+export const DEMO = {
+  appId: "670843887433847",
+  appSecret: "demo-app-secret",
+  verifyToken: "demo-verify-token",
+  accessToken: "demo-access-token",
+};
+/** The demo merchant's name for its token. */
+export const DEMO_TOKEN_NAME = "DEMO_ACCESS_TOKEN";
 const DEMO_MERCHANT = "merchants/demo/merchant.yaml";
 
 /** The database (ours or the given one), migrated, and the master key. What every command needs before it can do anything. */
@@ -68,6 +76,7 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
       masterKey: prepared.masterKey,
       appSecrets: demo ? [DEMO.appSecret] : config.appSecrets,
       verifyToken: demo ? DEMO.verifyToken : config.verifyToken,
+      appId: demo ? DEMO.appId : config.appId,
       graphUrl: demo?.url ?? config.graphApiUrl,
       openai: {
         baseUrl: config.openaiBaseUrl ?? (demo ? `${demo.url}/v1` : undefined),

@@ -120,6 +120,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     masterKey: scratch.masterKey,
     appSecrets: [SECRETS.appSecret],
     verifyToken: SECRETS.verifyToken,
+    appId: SECRETS.appId,
     graphUrl: sim.url,
     openai: { baseUrl: `${sim.url}/v1`, apiKey: "test" },
     secret: (name) => (name === "DEMO_SHOP_URL" ? `${sim.url}/shop` : (options.secrets?.[name] ?? SECRETS.accessToken)),

@@ -1,5 +1,6 @@
 import { SYSTEM_MERCHANT } from "../domain/ids.ts";
 import { transaction } from "../store/database.ts";
+import { keptToken } from "../store/merchant-secrets.ts";
 import type { CliContext } from "./context.ts";
 
 export type Finding = { level: "ok" | "warn" | "bad"; what: string; say: string };
@@ -65,11 +66,11 @@ async function examineMerchant(
     what,
     say: `${merchant.wabas.length} WABA, ${merchant.wabas.flatMap((waba) => waba.numbers).length} numbers, keys open`,
   });
-  if (config.mode === "live" && !config.secret(merchant.token.env))
+  if (config.mode === "live" && !config.secret(merchant.token.env) && !(await keptToken(store, id)))
     findings.push({
       level: "bad",
       what,
-      say: `${merchant.token.env} is not set: nothing can be sent. Put the merchant's access token there`,
+      say: `${merchant.token.env} is not set and no token is kept: nothing can be sent. Put the merchant's access token there, or give it to \`merchant connect --token-stdin\``,
     });
   const facts = await transaction(store.sql, [id], async (tx) => {
     const templates = await tx<

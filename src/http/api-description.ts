@@ -159,3 +159,43 @@ export function sendDescription(request: Described): DescribeRouteOptions {
     },
   };
 }
+
+const connectedSchema = z
+  .strictObject({
+    merchant: z.string(),
+    connected: z.literal(true),
+    steps: z.array(z.looseObject({ step: z.string(), state: z.string(), say: z.string() })),
+  })
+  .meta({ id: "Connected" });
+
+/** `POST /embedded-signup` in OpenAPI's words. */
+export function signupDescription(request: Described): DescribeRouteOptions {
+  const refusal = (description: string) => ({ description, content: problems({}) });
+  return {
+    operationId: "embeddedSignup",
+    summary: "Connect a WABA and number with the code of Meta's Embedded Signup",
+    description:
+      "The code is exchanged for a token, which is kept encrypted; then every step of `merchant connect` is done.",
+    security: [{ apiKey: ["merchants:connect"] }],
+    requestBody: {
+      required: true,
+      description: "At most 16 KiB.",
+      content: { "application/json": { schema: resolver(request) } },
+    },
+    responses: {
+      200: {
+        description: "Every step is done.",
+        content: { "application/json": { schema: resolver(connectedSchema) } },
+      },
+      400: refusal("The body is not as described. Names paths, never a submitted value."),
+      401: refusal("No key, or one that is wrong or revoked."),
+      403: refusal("The key has no scope merchants:connect, or is another merchant's."),
+      409: refusal("The WABA or number belongs to another merchant."),
+      413: refusal("The body is over 16 KiB."),
+      422: refusal("The code was refused, or a step failed: the checklist says which, and what to do."),
+      500: refusal("Ours; it is in the log."),
+      502: refusal("Graph does not answer."),
+      503: refusal("This installation has no Meta app configured."),
+    },
+  };
+}

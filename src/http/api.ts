@@ -56,7 +56,7 @@ export type SendRequest = z.infer<typeof requestSchema>;
 const BODY_LIMIT = 64 * 1024;
 
 /** The business API. Answers are problem+json with paths and codes, never the submitted values. */
-export function createApi(doors: ApiDoors, logger: Logger): Hono {
+export function createApi(doors: ApiDoors, logger: Logger, more: readonly Hono[] = []): Hono {
   const app = new Hono();
   app.post(
     "/messages",
@@ -109,11 +109,12 @@ export function createApi(doors: ApiDoors, logger: Logger): Hono {
       }
     },
   );
+  for (const part of more) app.route("/", part);
   addDocs(app);
   return app;
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

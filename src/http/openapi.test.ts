@@ -7,6 +7,7 @@ import { createLogger } from "../logger.ts";
 import { createApiKey } from "../store/api-keys.ts";
 import { type ApiDoors, createApi } from "./api.ts";
 import { operations } from "./docs-page.ts";
+import { createEmbeddedSignup, type SignupDoors } from "./embedded-signup.ts";
 import type { ApiDocument } from "./openapi.ts";
 
 type Json = Record<string, unknown>;
@@ -99,7 +100,8 @@ describe("the OpenAPI document", () => {
   });
 
   it("describes every route of the API, and no other", () => {
-    const api = createApi({} as ApiDoors, createLogger("silent"));
+    const logger = createLogger("silent");
+    const api = createApi({} as ApiDoors, logger, [createEmbeddedSignup({} as SignupDoors, logger)]);
     const routes = api.routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
     expect([...new Set(operations(document).map(([method, path]) => `${method} ${path}`))].sort()).toEqual(
       [...new Set(routes)].sort(),

@@ -1,6 +1,7 @@
 import type { TemplateInput } from "./templates.ts";
 import type { WorldSeed } from "./world.ts";
 
+export const DEMO_APP_ID = "670843887433847";
 export const DEMO_WABA_ID = "102290129340398";
 export const DEMO_PHONE_ID = "106540352242922";
 

@@ -6,6 +6,7 @@ async function main(): Promise<void> {
   const simulator = await startSimulator({
     port: Number(env.SIM_PORT ?? 0),
     host: env.SIM_HOST,
+    appId: env.META_APP_ID || undefined,
     appSecret: env.META_APP_SECRET ?? "simulator-app-secret",
     verifyToken: env.META_VERIFY_TOKEN ?? "simulator-verify-token",
     accessToken: env.SIM_ACCESS_TOKEN ?? "simulator-access-token",

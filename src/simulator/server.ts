@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { createClock, type SimClock } from "./clock.ts";
 import type { Sim } from "./context.ts";
 import { controlRoutes } from "./control/routes.ts";
-import { defaultWorld } from "./default-world.ts";
+import { DEMO_APP_ID, defaultWorld } from "./default-world.ts";
 import type { GraphEnv } from "./graph/env.ts";
 import { attachmentRoutes } from "./graph/media-routes.ts";
 import { graphRoutes } from "./graph/routes.ts";
@@ -18,6 +18,7 @@ import { shopAnswer } from "./scripted-model/shop-assistant.ts";
 import { SendFaults } from "./send-faults.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 import { shopRoutes } from "./shop.ts";
+import { SignupCodes } from "./signup-codes.ts";
 import { type WebhookEvent, Webhooks } from "./webhooks.ts";
 import { World, type WorldSeed } from "./world.ts";
 
@@ -25,6 +26,8 @@ export type SimulatorOptions = {
   /** 0 takes any free port. */
   port?: number;
   host?: string;
+  /** Meta's id of the app; `DEMO_APP_ID` when absent. */
+  appId?: string;
   appSecret: string;
   verifyToken: string;
   /** The one bearer token that Graph calls must carry (more through `settings`). */
@@ -72,6 +75,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   });
   const model = new ScriptedModel(clock, options.persona === "shop" ? shopAnswer : demoAnswer);
   const sim: Sim = {
+    appId: options.appId ?? DEMO_APP_ID,
     appSecret: options.appSecret,
     verifyToken: options.verifyToken,
     clock,
@@ -82,6 +86,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     webhooks,
     media: new MediaShelf(ids),
     sendFaults: new SendFaults(),
+    signupCodes: new SignupCodes(ids),
     webhookUrl: options.webhookUrl,
     url: "",
   };

@@ -1,9 +1,15 @@
+import type { TokenFacts } from "./tokens.ts";
+
 /** What of the platform's behaviour can be turned, by options at the start or by `POST /_sim/settings`. */
 export type Settings = {
   /** Tokens that may do everything. */
   accessTokens: string[];
   /** Tokens that may touch only the listed accounts, as those of single merchants do. */
   tokenScopes: Record<string, string[]>;
+  /** Tokens with an expiry, permissions or an app of their own: what `debug_token` tells and every call weighs. */
+  tokens: Record<string, TokenFacts>;
+  /** Answers calls of one edge with this code, e.g. `{ register: 133008 }`; the last word of the path names it. */
+  edgeErrors: Record<string, number>;
   /** Answers every Graph call but sends with this code, e.g. 80008; null for none. */
   managementError: number | null;
   /** Real milliseconds until a new or edited template is approved; null leaves it PENDING. */
@@ -35,6 +41,8 @@ export function defaultSettings(accessToken: string): Settings {
   return {
     accessTokens: [accessToken],
     tokenScopes: {},
+    tokens: {},
+    edgeErrors: {},
     managementError: null,
     templateReviewMs: null,
     synchronousErrors: [],

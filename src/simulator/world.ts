@@ -18,6 +18,8 @@ export type Waba = {
   /** Without a subscribed app Meta sends no webhooks for the account. */
   subscribed: boolean;
   callbackOverride?: string;
+  /** Of the portfolio, e.g. TIER_2K (reference 5.1); every number shows it. */
+  messagingLimit: string;
   readonly phones: PhoneNumber[];
   readonly templates: TemplateShelf;
 };
@@ -38,7 +40,14 @@ export type PhoneNumber = {
   callbackOverride?: string;
   readonly blockedPeople: Set<string>;
   profile: Record<string, unknown>;
+  /** Of the number itself, by SMS or voice; only VERIFIED may register. */
+  codeVerification: string;
+  /** The two-step verification PIN, once one was set. */
   pin?: string;
+  pinTries: number;
+  pinBlockedUntil: number;
+  /** When it was registered or deregistered. */
+  moves: number[];
 };
 
 export type PhoneInput = {
@@ -48,6 +57,9 @@ export type PhoneInput = {
   status?: string;
   state?: AccountState;
   throughputMps?: number;
+  qualityRating?: string;
+  codeVerification?: string;
+  pin?: string;
 };
 
 export type WorldSeed = {
@@ -89,6 +101,7 @@ export class World {
       state: "active",
       restrictions: [],
       subscribed: true,
+      messagingLimit: "TIER_2K",
       phones: [],
       templates: new TemplateShelf(),
     };
@@ -113,14 +126,17 @@ export class World {
         throughputDueAt: 0,
         blockedPeople: new Set(),
         profile: {},
+        codeVerification: "VERIFIED",
+        pinTries: 0,
+        pinBlockedUntil: 0,
+        moves: [],
       };
       waba.phones.push(phone);
       this.phones.set(phone.id, phone);
     }
-    if (input.verifiedName !== undefined) phone.verifiedName = input.verifiedName;
-    if (input.status !== undefined) phone.status = input.status;
-    if (input.state !== undefined) phone.state = input.state;
-    if (input.throughputMps !== undefined) phone.throughputMps = input.throughputMps;
+    const { id: _id, displayNumber: _displayNumber, ...changes } = input;
+    for (const [name, value] of Object.entries(changes))
+      if (value !== undefined) Object.assign(phone, { [name]: value });
     return phone;
   }
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Template } from "../domain/template.ts";
 import { EsekError } from "../errors.ts";
+import { graphCall, type ManagementOptions } from "./graph-call.ts";
 
-export type ManagementOptions = { url: string; version: string; token: string };
 export type RemoteTemplate = Template & { metaId: string; quality: string };
 
 const page = z.looseObject({
@@ -27,12 +27,12 @@ export async function listTemplates(options: ManagementOptions, wabaId: string):
   const found: RemoteTemplate[] = [];
   let after: string | undefined;
   for (let count = 0; count < MAX_PAGES; count++) {
-    const query = new URLSearchParams({
+    const query = {
       fields: "id,name,status,category,language,components,quality_score",
       limit: "100",
       ...(after ? { after } : {}),
-    });
-    const parsed = page.safeParse(await get(options, `${wabaId}/message_templates?${query}`));
+    };
+    const parsed = page.safeParse(await graphCall(options, { path: `${wabaId}/message_templates`, query }));
     if (!parsed.success)
       throw new EsekError("graph/shape", "The template list of Graph is not in the documented shape.");
     for (const row of parsed.data.data)
@@ -50,19 +50,4 @@ export async function listTemplates(options: ManagementOptions, wabaId: string):
     after = next;
   }
   return found;
-}
-
-async function get(options: ManagementOptions, path: string): Promise<unknown> {
-  const response = await fetch(`${options.url}/${options.version}/${path}`, {
-    headers: { authorization: `Bearer ${options.token}` },
-    signal: AbortSignal.timeout(20_000),
-  });
-  const body: unknown = await response.json().catch(() => undefined);
-  const code = (body as { error?: { code?: number } } | undefined)?.error?.code;
-  if (!response.ok)
-    throw new EsekError(
-      `graph/${code ?? response.status}`,
-      `Graph refused a list request (code ${code ?? "none"}, HTTP ${response.status}).`,
-    );
-  return body;
 }

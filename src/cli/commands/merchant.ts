@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { readMerchantFile } from "../../merchant-file.ts";
 import { applyMerchant } from "../../store/merchants.ts";
 import { printRows, withStore } from "../context.ts";
+import { connectCommand } from "./merchant-connect.ts";
 
 export function merchantCommand(): Command {
   const command = new Command("merchant").description("merchants: one YAML file each");
@@ -16,6 +17,7 @@ export function merchantCommand(): Command {
         console.log(`${config.slug}: ${changed ? "applied" : "unchanged"} (${id})`);
       });
     });
+  command.addCommand(connectCommand());
   command
     .command("list")
     .description("who is here")

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { readConfig } from "../../config.ts";
-import { EsekError } from "../../errors.ts";
+import { notRunning, simulatorUrl } from "../running-demo.ts";
 
 type Item = {
   wamid: string;
@@ -23,7 +21,7 @@ export function simulateCommand(): Command {
     .option("--from <number>", "the customer's number", "972500000001")
     .option("--text <text...>", "send these lines, print what comes back, and end")
     .action(async (options: { from: string; text?: string[] }) => {
-      const url = simulatorUrl();
+      const url = simulatorUrl(readConfig().dataDir);
       await fetch(`${url}/_sim/idle`).catch(() => {
         throw notRunning();
       });
@@ -31,22 +29,6 @@ export function simulateCommand(): Command {
       if (options.text) await chat.script(options.text);
       else await chat.interact();
     });
-}
-
-function simulatorUrl(): string {
-  const file = join(resolve(readConfig().dataDir), "simulator.json");
-  try {
-    return (JSON.parse(readFileSync(file, "utf8")) as { url: string }).url;
-  } catch {
-    throw notRunning();
-  }
-}
-
-function notRunning(): EsekError {
-  return new EsekError(
-    "simulate/not-running",
-    "No demo is running here. Start it with `npm start` in another terminal, from the same folder (or with the same ESEK_DATA_DIR).",
-  );
 }
 
 const HELP = "Write as a customer. /tap LABEL taps a button, /clock HOURS moves time, /quit ends.";

@@ -6,6 +6,7 @@ import { verifyCallback } from "../webhook-post.ts";
 import { faultRoutes } from "./fault-routes.ts";
 import { inboundRoutes } from "./inbound.ts";
 import { readBody } from "./input.ts";
+import { signupRoutes, Token } from "./signup-routes.ts";
 import { tapRoutes } from "./taps.ts";
 import { threadRoutes } from "./thread.ts";
 import { worldRoutes } from "./world-routes.ts";
@@ -23,6 +24,8 @@ const Event = z.strictObject({
 const Settings = z.strictObject({
   accessTokens: z.array(z.string()).optional(),
   tokenScopes: z.record(z.string(), z.array(z.string())).optional(),
+  tokens: z.record(z.string(), Token).optional(),
+  edgeErrors: z.record(z.string(), z.number().int()).optional(),
   managementError: z.number().int().nullable().optional(),
   templateReviewMs: z.number().min(0).nullable().optional(),
   synchronousErrors: z.array(z.number().int()).optional(),
@@ -49,6 +52,7 @@ export function controlRoutes(sim: Sim): Hono {
   app.route("/", threadRoutes(sim));
   app.route("/", worldRoutes(sim));
   app.route("/", faultRoutes(sim));
+  app.route("/", signupRoutes(sim));
 
   app.get("/ledger", (c) => {
     const { after, limit, kind, outcome, phoneId, attemptId } = c.req.query();

@@ -50,6 +50,9 @@ const Phone = z.strictObject({
   status: z.string().optional(),
   state: AccountState.optional(),
   throughputMps: z.number().positive().optional(),
+  qualityRating: z.string().optional(),
+  codeVerification: z.string().optional(),
+  pin: z.string().optional(),
 });
 
 const Waba = z.strictObject({
@@ -58,6 +61,7 @@ const Waba = z.strictObject({
   portfolioId: z.string().optional(),
   state: AccountState.optional(),
   subscribed: z.boolean().optional(),
+  messagingLimit: z.string().optional(),
   restrictions: z.array(z.string()).optional(),
   /** Whether a change of state or restrictions is told by an `account_update` webhook; yes when absent. */
   notify: z.boolean().optional(),
@@ -126,13 +130,15 @@ export function worldRoutes(sim: Sim): Hono {
   });
 
   app.post("/wabas", async (c) => {
-    const { id, name, portfolioId, state, subscribed, restrictions, notify = true } = await readBody(c, Waba);
+    const input = await readBody(c, Waba);
+    const { id, name, portfolioId, state, subscribed, messagingLimit, restrictions, notify = true } = input;
     const waba = world.putWaba(id, name, portfolioId);
     const before = { state: waba.state, restrictions: waba.restrictions };
     if (state !== undefined) waba.state = state;
     if (restrictions !== undefined) waba.restrictions = restrictions;
     if (notify) announceAccount(sim, waba, before);
     if (subscribed !== undefined) waba.subscribed = subscribed;
+    if (messagingLimit !== undefined) waba.messagingLimit = messagingLimit;
     return c.json({ id: waba.id, portfolioId: waba.portfolioId, state: waba.state, subscribed: waba.subscribed });
   });
   return app;

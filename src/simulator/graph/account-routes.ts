@@ -5,28 +5,27 @@ import { asObject, asText, type JsonObject } from "../json.ts";
 import { verifyCallback } from "../webhook-post.ts";
 import type { PhoneNumber, Waba } from "../world.ts";
 import type { GraphEnv } from "./env.ts";
-import { phoneOf, wabaOf } from "./nodes.ts";
+import { healthOf } from "./health.ts";
+import { wabaOf } from "./nodes.ts";
 import { pageOf, pickFields } from "./paging.ts";
 
-const APP = { id: "670843887433847", name: "Esek", link: "https://www.facebook.com/games/?app_id=670843887433847" };
 const PHONE_FIELDS = ["verified_name", "code_verification_status", "display_phone_number", "quality_rating", "id"];
-const PROFILE_FIELDS = ["about", "address", "description", "email", "profile_picture_url", "websites", "vertical"];
 
-/** Numbers, profile, registration and subscriptions of an account (reference 1.10, 3.8). */
+/** Numbers and subscriptions of an account (reference 1.10, 3.8). */
 export function accountRoutes(sim: Sim): Hono<GraphEnv> {
   const app = new Hono<GraphEnv>();
 
   app.get("/:id/phone_numbers", (c) => {
     const query = c.req.query();
     const phones = wabaOf(sim, c.req.param("id"), "get").phones;
-    const items = phones.map((phone) => pickFields(phoneNode(phone), query.fields, PHONE_FIELDS));
+    const items = phones.map((phone) => pickFields(phoneNode(sim, phone), query.fields, PHONE_FIELDS));
     return c.json(pageOf(items, query, sim.url + c.req.path + new URL(c.req.url).search));
   });
 
   app.get("/:id/subscribed_apps", (c) => {
     const waba = wabaOf(sim, c.req.param("id"), "get");
     const override = waba.callbackOverride === undefined ? {} : { override_callback_uri: waba.callbackOverride };
-    return c.json({ data: waba.subscribed ? [{ whatsapp_business_api_data: APP, ...override }] : [] });
+    return c.json({ data: waba.subscribed ? [{ whatsapp_business_api_data: appOf(sim), ...override }] : [] });
   });
 
   app.post("/:id/subscribed_apps", async (c) => {
@@ -43,38 +42,11 @@ export function accountRoutes(sim: Sim): Hono<GraphEnv> {
     wabaOf(sim, c.req.param("id"), "delete").subscribed = false;
     return c.json({ success: true });
   });
-
-  app.post("/:id/register", async (c) => {
-    const phone = phoneOf(sim, c.req.param("id"));
-    const pin = asText(asObject(await c.req.json().catch(() => undefined)).pin) ?? "";
-    if (!/^\d{6}$/.test(pin)) throw invalidParam("Param pin must be 6 digits.");
-    if (phone.pin !== undefined && phone.pin !== pin) throw new GraphError(133005, "Security PIN mismatch");
-    phone.pin = pin;
-    phone.status = "CONNECTED";
-    return c.json({ success: true });
-  });
-
-  app.post("/:id/deregister", (c) => {
-    phoneOf(sim, c.req.param("id")).status = "DISCONNECTED";
-    return c.json({ success: true });
-  });
-
-  app.get("/:id/whatsapp_business_profile", (c) => {
-    const phone = phoneOf(sim, c.req.param("id"), "get");
-    const wanted = c.req.query("fields");
-    const profile = pickFields(phone.profile, wanted, PROFILE_FIELDS);
-    return c.json({ data: [{ messaging_product: "whatsapp", ...profile }] });
-  });
-
-  app.post("/:id/whatsapp_business_profile", async (c) => {
-    const phone = phoneOf(sim, c.req.param("id"));
-    const { messaging_product, ...profile } = asObject(await c.req.json().catch(() => undefined));
-    if (messaging_product !== "whatsapp") throw invalidParam("The parameter messaging_product is required.");
-    if (typeof profile.about === "string" && profile.about.length > 139) throw invalidParam("Param about is too long.");
-    phone.profile = { ...phone.profile, ...profile };
-    return c.json({ success: true });
-  });
   return app;
+}
+
+function appOf(sim: Sim): JsonObject {
+  return { id: sim.appId, name: "Esek", link: `https://www.facebook.com/games/?app_id=${sim.appId}` };
 }
 
 /** Sets an account's or number's own callback after the handshake of reference 1.1. */
@@ -94,8 +66,7 @@ export async function setOverride(
 }
 
 /** A number as `GET /<phone>` shows it. */
-export function phoneNode(phone: PhoneNumber): JsonObject {
-  const isAble = phone.status === "CONNECTED" && phone.state === "active" && phone.waba.state === "active";
+export function phoneNode(sim: Sim, phone: PhoneNumber): JsonObject {
   return {
     id: phone.id,
     display_phone_number: phone.displayNumber,
@@ -104,36 +75,25 @@ export function phoneNode(phone: PhoneNumber): JsonObject {
     quality_rating: phone.qualityRating,
     name_status: "APPROVED",
     new_name_status: "NONE",
-    code_verification_status: "VERIFIED",
-    platform_type: "CLOUD_API",
-    throughput: { level: phone.throughputMps > 80 ? "HIGH" : "STANDARD" },
+    code_verification_status: phone.codeVerification,
+    platform_type: phone.status === "CONNECTED" ? "CLOUD_API" : "NOT_APPLICABLE",
+    throughput: {
+      level: phone.status !== "CONNECTED" ? "NOT_APPLICABLE" : phone.throughputMps > 80 ? "HIGH" : "STANDARD",
+    },
     account_mode: "LIVE",
     is_official_business_account: false,
-    whatsapp_business_manager_messaging_limit: "TIER_2K",
+    whatsapp_business_manager_messaging_limit: phone.waba.messagingLimit,
     webhook_configuration: {
+      ...(sim.webhookUrl === undefined ? {} : { application: sim.webhookUrl }),
       ...(phone.waba.callbackOverride ? { whatsapp_business_account: phone.waba.callbackOverride } : {}),
       ...(phone.callbackOverride ? { phone_number: phone.callbackOverride } : {}),
     },
-    health_status: {
-      can_send_message: isAble ? "AVAILABLE" : "BLOCKED",
-      entities: [
-        {
-          entity_type: "PHONE_NUMBER",
-          id: phone.id,
-          can_send_message: phone.state === "active" ? "AVAILABLE" : "BLOCKED",
-        },
-        {
-          entity_type: "WABA",
-          id: phone.waba.id,
-          can_send_message: phone.waba.state === "active" ? "AVAILABLE" : "BLOCKED",
-        },
-      ],
-    },
+    health_status: healthOf(sim, phone.waba, phone),
   };
 }
 
 /** An account as `GET /<waba>` shows it. */
-export function wabaNode(waba: Waba): JsonObject {
+export function wabaNode(sim: Sim, waba: Waba): JsonObject {
   return {
     id: waba.id,
     name: waba.name,
@@ -145,11 +105,6 @@ export function wabaNode(waba: Waba): JsonObject {
     ownership_type: "SELF",
     primary_business_location: "US",
     owner_business_info: { id: waba.portfolioId, name: waba.name },
-    health_status: {
-      can_send_message: waba.state === "active" ? "AVAILABLE" : "BLOCKED",
-      entities: [
-        { entity_type: "WABA", id: waba.id, can_send_message: waba.state === "active" ? "AVAILABLE" : "BLOCKED" },
-      ],
-    },
+    health_status: healthOf(sim, waba),
   };
 }

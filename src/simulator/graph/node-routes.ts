@@ -3,40 +3,20 @@ import type { Sim } from "../context.ts";
 import { asObject, asText, isObject, type JsonObject } from "../json.ts";
 import type { Template } from "../templates.ts";
 import type { Waba } from "../world.ts";
-import { scopeOf } from "./access.ts";
 import { phoneNode, setOverride, wabaNode } from "./account-routes.ts";
+import { debugToken } from "./debug-token.ts";
 import type { GraphEnv } from "./env.ts";
 import { mediaUrl } from "./media-url.ts";
 import { noSuchObject } from "./nodes.ts";
 import { pickFields } from "./paging.ts";
+import { setPin } from "./registration.ts";
 import { editTemplate, templateNode } from "./template-routes.ts";
-
-const SCOPES = ["whatsapp_business_management", "whatsapp_business_messaging", "business_management"];
 
 /** `GET|POST|DELETE /<id>` for whatever kind of object the id names, and `GET /debug_token`. */
 export function nodeRoutes(sim: Sim): Hono<GraphEnv> {
   const app = new Hono<GraphEnv>();
 
-  app.get("/debug_token", (c) => {
-    const scope = scopeOf(sim, c.req.query("input_token") ?? "");
-    const isValid = scope !== undefined;
-    const targets = scope === "all" ? [...sim.world.wabas.keys()] : scope;
-    return c.json({
-      data: {
-        app_id: "670843887433847",
-        type: "SYSTEM_USER",
-        application: "Esek",
-        data_access_expires_at: 0,
-        expires_at: 0,
-        is_valid: isValid,
-        ...(isValid ? {} : { error: { code: 190, message: "Invalid OAuth access token." } }),
-        issued_at: 1_760_000_000,
-        scopes: isValid ? SCOPES : [],
-        granular_scopes: isValid ? SCOPES.map((scope) => ({ scope, target_ids: targets })) : [],
-        user_id: "122100000000000000",
-      },
-    });
-  });
+  app.get("/debug_token", (c) => c.json(debugToken(sim, c.req.query("input_token"))));
 
   app.get("/:id", (c) => {
     const id = c.req.param("id");
@@ -44,7 +24,7 @@ export function nodeRoutes(sim: Sim): Hono<GraphEnv> {
     const phone = sim.world.phones.get(id);
     if (phone !== undefined) {
       return c.json(
-        pickFields(phoneNode(phone), fields, [
+        pickFields(phoneNode(sim, phone), fields, [
           "verified_name",
           "code_verification_status",
           "display_phone_number",
@@ -58,7 +38,9 @@ export function nodeRoutes(sim: Sim): Hono<GraphEnv> {
     }
     const waba = sim.world.wabas.get(id);
     if (waba !== undefined) {
-      return c.json(pickFields(wabaNode(waba), fields, ["id", "name", "timezone_id", "message_template_namespace"]));
+      return c.json(
+        pickFields(wabaNode(sim, waba), fields, ["id", "name", "timezone_id", "message_template_namespace"]),
+      );
     }
     const owned = templateById(sim, id);
     if (owned !== undefined) {
@@ -90,7 +72,7 @@ export function nodeRoutes(sim: Sim): Hono<GraphEnv> {
     const body = asObject(await c.req.json().catch(() => undefined));
     const phone = sim.world.phones.get(id);
     if (phone !== undefined) {
-      if (asText(body.pin) !== undefined) phone.pin = asText(body.pin);
+      if (body.pin !== undefined) setPin(phone, body.pin);
       const configuration = body.webhook_configuration;
       if (isObject(configuration)) {
         const url = asText(configuration.override_callback_uri);

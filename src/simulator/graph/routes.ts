@@ -8,6 +8,9 @@ import type { GraphEnv } from "./env.ts";
 import { mediaRoutes } from "./media-routes.ts";
 import { postMessage } from "./messages.ts";
 import { nodeRoutes } from "./node-routes.ts";
+import { oauthRoutes } from "./oauth-routes.ts";
+import { profileRoutes } from "./profile-routes.ts";
+import { registrationRoutes } from "./registration.ts";
 import { templateRoutes } from "./template-routes.ts";
 
 /** The Graph API under `/:version`. Every call but a send is written to the ledger by the middleware here. */
@@ -29,15 +32,19 @@ export function graphRoutes(sim: Sim): Hono<GraphEnv> {
       errorCode: c.error instanceof GraphError ? c.error.code : undefined,
     });
   });
+  app.route("/", oauthRoutes(sim));
   app.use("*", async (c, next) => {
     requireToken(sim, c);
-    const { managementError } = sim.settings;
-    if (managementError !== null) throw new GraphError(managementError);
+    const { managementError, edgeErrors } = sim.settings;
+    const code = edgeErrors[c.req.path.split("/").at(-1) ?? ""] ?? managementError;
+    if (code !== null) throw new GraphError(code);
     await next();
   });
   app.route("/", mediaRoutes(sim));
   app.route("/", templateRoutes(sim));
   app.route("/", accountRoutes(sim));
+  app.route("/", registrationRoutes(sim));
+  app.route("/", profileRoutes(sim));
   app.route("/", blockRoutes(sim));
   app.route("/", nodeRoutes(sim));
   app.all("*", (c) => {

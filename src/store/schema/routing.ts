@@ -89,6 +89,8 @@ export const phone = pgTable("phone", {
   coexistence: boolean("coexistence").notNull(),
   throughputMps: integer("throughput_mps").notNull(),
   initiatedBlockedUntil: timestamp("initiated_blocked_until", { withTimezone: true }),
+  quality: text("quality").notNull(),
+  checkedAt: timestamp("checked_at", { withTimezone: true }),
 });
 
 export const template = pgTable(
@@ -116,6 +118,15 @@ export const dataKey = pgTable("data_key", {
   kekId: text("kek_id").notNull(),
   wrapped: bytea("wrapped").notNull(),
   createdAt: timestamp("created_at", { withTimezone: true }).notNull(),
+});
+
+export const merchantSecret = pgTable("merchant_secret", {
+  id: uuid("id").primaryKey(),
+  merchantId: uuid("merchant_id").notNull(),
+  name: text("name").notNull(),
+  valueCt: bytea("value_ct").notNull(),
+  expiresAt: timestamp("expires_at", { withTimezone: true }),
+  updatedAt: timestamp("updated_at", { withTimezone: true }).notNull(),
 });
 
 export const schemaMigration = pgTable("schema_migration", {
