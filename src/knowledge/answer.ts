@@ -31,10 +31,10 @@ export type KnowledgeAnswer =
  */
 const ENOUGH = {
   /** How much of the question the passage holds. */
-  held: 0.55,
+  held: 0.7,
   /** How much of the passage's heading the question is about. */
   heading: 0.3,
-  both: 1.25,
+  both: 1,
   /** How far the next best must lie behind, unless it says the same. */
   lead: 0.03,
 };

@@ -13,7 +13,7 @@ export type Chunk = {
 };
 
 /** Goes up when documents are read differently, so that every index is made anew. */
-export const KNOWLEDGE_VERSION = "1";
+export const KNOWLEDGE_VERSION = "2";
 
 /** About what a person reads on a phone without scrolling twice. */
 const LIMIT = 900;
