@@ -27,6 +27,7 @@ import { createMailbox } from "./store/mailbox.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
 import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
+import { retainAll } from "./store/retention.ts";
 import { createSenders } from "./store/senders.ts";
 import type { Store } from "./store/store.ts";
 import { saveTemplates } from "./store/templates.ts";
@@ -67,6 +68,7 @@ export type Runtime = {
 
 const UPKEEP_MS = 1000;
 const TEMPLATE_SYNC_MS = 10 * 60_000;
+const RETENTION_MS = 60 * 60_000;
 
 /** Puts the adapters behind the ports: what every start of Esek has in common, whatever its mode or role. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -132,10 +134,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       TEMPLATE_SYNC_MS,
       (err) => logger.warn({ err }, "template sync failed"),
     );
+    const stopping = new AbortController();
+    const retention = new Loop(
+      () => retainAll(store, stopping.signal).then(() => false),
+      RETENTION_MS,
+      (err) => logger.error({ err }, "retention failed"),
+    );
     wake = (what) => (what === "turns" ? turns.nudge() : what === "sender" ? sender.nudge() : chores.nudge());
-    for (const part of [turns, sender, chores, templates]) part.start();
+    for (const part of [turns, sender, chores, templates, retention]) part.start();
     stops.push(
       () => templates.stop(),
+      () => {
+        stopping.abort();
+        return retention.stop();
+      },
       () => chores.stop(),
       () => turns.stop(),
       () => sender.stop(),

@@ -2,7 +2,9 @@ import { Command } from "commander";
 import { EsekError } from "../errors.ts";
 import { safeError } from "../logger.ts";
 import { apikeyCommand } from "./commands/apikey.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { consentCommand } from "./commands/consent.ts";
+import { contactCommand } from "./commands/contact.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { guardCommand } from "./commands/guard.ts";
@@ -11,6 +13,8 @@ import { merchantCommand } from "./commands/merchant.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { outboxCommand } from "./commands/outbox.ts";
 import { replayCommand } from "./commands/replay.ts";
+import { restoreCommand } from "./commands/restore.ts";
+import { retentionCommand } from "./commands/retention.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 
 if (Number(process.versions.node.split(".")[0]) < 24) {
@@ -32,6 +36,10 @@ for (const command of [
   outboxCommand,
   replayCommand,
   consentCommand,
+  contactCommand,
+  retentionCommand,
+  backupCommand,
+  restoreCommand,
   apikeyCommand,
   keysCommand,
   guardCommand,

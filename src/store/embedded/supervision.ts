@@ -18,6 +18,12 @@ export function supervise(dataDir: string, isService: boolean): Supervision {
   return { isOurs: () => read(file)?.pid === process.pid };
 }
 
+/** The process id of a living `npm start` on this data folder. */
+export function runningService(dataDir: string): number | undefined {
+  const holder = read(join(dataDir, "supervisor.json"));
+  return holder?.isService && isAlive(holder.pid) ? holder.pid : undefined;
+}
+
 function read(file: string): Note | undefined {
   try {
     return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Note) : undefined;
