@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decideOutbound } from "../src/policy/outbound-gate.ts";
 import { explain } from "../src/store/inspect.ts";
 import { type RetentionLine, retainAll, runRetention, runUnrouted } from "../src/store/retention.ts";
+import { reweighDeferred } from "../src/store/upkeep-jobs.ts";
 import { optIn, sqlOf, until } from "./scene.ts";
 import { demoMerchant, startWorld, type TestWorld } from "./world.ts";
 
@@ -37,6 +38,7 @@ async function age(days: number): Promise<void> {
     await tx`update send_attempt set started_at = started_at - ${by}::interval`;
     await tx`update event_key set seen_at = seen_at - ${by}::interval`;
     await tx`update notice set last_at = last_at - ${by}::interval`;
+    await tx`update consent_event set recorded_at = recorded_at - ${by}::interval`;
     await tx`update pair_limit set paid_until = paid_until - ${by}::interval`;
     await tx`update contact set created_at = created_at - ${by}::interval`;
     await tx`update mailbox set window_at = window_at - ${by}::interval where kind = 'conversation'`;
@@ -86,13 +88,16 @@ describe("retention", () => {
   it("never touches an unhandled event, an open row, or the question of a held answer", async () => {
     // The window closes on an answer: it is held, with its question.
     await optIn(world, OPEN_HELD, "utility");
-    await world.control("model", { rules: [{ delayMs: 1500, reply: "held text" }] });
+    await sql((tx) => tx`update phone set paused_until = now() + interval '1 day'`);
     await world.say(OPEN_HELD, "Hold this question please");
-    await until(async () => (await sql((tx) => tx`select 1 from mailbox where token is not null`)).length > 0);
-    await sql((tx) => tx`update mailbox set window_at = window_at - interval '25 hours' where token is not null`);
+    await world.settle();
+    await sql(async (tx) => {
+      await tx`update mailbox set window_at = window_at - interval '25 hours' where kind = 'conversation'`;
+      await tx`update phone set paused_until = null`;
+    });
+    await reweighDeferred(world.runtime.store);
     await until(async () => (await sql((tx) => tx`select 1 from outbox where state = 'held'`)).length > 0);
     await world.settle();
-    await world.control("model", { rules: [] });
     await age(400);
     const kept = () =>
       sql(
@@ -158,7 +163,7 @@ describe("retention", () => {
   });
 
   it("people nobody has heard of for three years are erased with a proof; who opted in lately is not", async () => {
-    await sql((tx) => tx`update outbox set state = 'canceled' where state = 'held'`);
+    await sql((tx) => tx`update outbox set state = 'canceled' where state in ('held', 'queued', 'deferred')`);
     await age(1200);
     await optIn(world, DANA, "marketing");
     expect(rowsOf(await run(true))).toMatchObject({ contacts: 1 });

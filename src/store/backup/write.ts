@@ -94,6 +94,9 @@ async function* framesOf(tx: Tx, header: HeaderInput, progress: Progress): Async
       progress({ table: name, rows, done, total });
       yield encoded({ type: "data", bytes });
     }
+    // The driver pauses its socket when this stream is full, and only a read resumes it: a stream that ended full would
+    // leave the connection standing (postgres 3.4.9).
+    source._read(0);
     yield encoded({ type: "end", rows, sha256: hash.digest("hex") });
   }
   yield encoded({ type: "done", tables: header.tables.length });
