@@ -91,7 +91,7 @@ function say({ rows, tables, madeAt, canceled, carried }: Restored): void {
   console.log(`restored ${rows} rows of ${tables} tables as of ${madeAt.toISOString()}`);
   if (canceled > 0)
     console.log(
-      `${canceled} queued templates were canceled: whether they left after the backup nobody knows, and none is sent twice (esek outbox --state canceled)`,
+      `${canceled} messages that the business had queued were canceled: whether they left after the backup nobody knows, and none is sent twice (esek outbox --state canceled)`,
     );
   if (carried)
     console.log(

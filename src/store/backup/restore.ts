@@ -129,8 +129,8 @@ async function* rowsOf(source: AsyncGenerator<Frame, void>, passed: (rows: numbe
 }
 
 /**
- * The hold, and what was open when the backup was made. Whether a queued template left after that nobody here knows, and a
- * template is never sent twice: it is canceled and the merchant told. Replies stay: their window bounds them.
+ * The hold, and what was open when the backup was made. Whether what the business had queued left after that nobody here
+ * knows, and it is never sent twice: it is canceled and the merchant told. Replies stay: their window bounds them.
  */
 async function closeOpen(tx: Tx, { header }: BackupFile, isQueueKept: boolean): Promise<number> {
   await tx`insert into restore_hold (id, backup_at) values (${newId()}, ${header.madeAt})`;
