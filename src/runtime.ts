@@ -35,6 +35,7 @@ import { tokenLookup } from "./store/merchant-secrets.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
 import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
+import { retainAll } from "./store/retention.ts";
 import { createSenders } from "./store/senders.ts";
 import type { Store } from "./store/store.ts";
 import { saveTemplates } from "./store/templates.ts";
@@ -81,6 +82,7 @@ export type Runtime = {
 
 const UPKEEP_MS = 1000;
 const TEMPLATE_SYNC_MS = 10 * 60_000;
+const RETENTION_MS = 60 * 60_000;
 
 /** Puts the adapters behind the ports: what every start of Esek has in common, whatever its mode or role. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -149,12 +151,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       TEMPLATE_SYNC_MS,
       (err) => logger.warn({ err }, "template sync failed"),
     );
+    const stopping = new AbortController();
+    const retention = new Loop(
+      () => retainAll(store, stopping.signal).then(() => false),
+      RETENTION_MS,
+      (err) => logger.error({ err }, "retention failed"),
+    );
     wake = (what) => (what === "turns" ? turns.nudge() : what === "sender" ? sender.nudge() : chores.nudge());
     const told = new WebhookWorker(createDeliveries(store), safeFetch, options.secret, logger);
-    for (const part of [turns, sender, chores, templates, told]) part.start();
+    for (const part of [turns, sender, chores, templates, told, retention]) part.start();
     stops.push(
       () => told.stop(),
       () => templates.stop(),
+      () => {
+        stopping.abort();
+        return retention.stop();
+      },
       () => chores.stop(),
       () => turns.stop(),
       () => sender.stop(),

@@ -11,6 +11,7 @@ import { startEmbedded } from "./store/embedded/server.ts";
 import { Keyring } from "./store/keyring.ts";
 import { applyMerchant, ensureSystem } from "./store/merchants.ts";
 import { migrate } from "./store/migrator.ts";
+import { readHold } from "./store/restore-hold.ts";
 import { reweighDeferred } from "./store/upkeep-jobs.ts";
 
 export type Esek = { runtime: Runtime; stop: () => Promise<void> };
@@ -46,8 +47,14 @@ export async function prepare(
   try {
     const owner = connect({ ...database, max: 2 });
     const applied = await migrate(owner).finally(() => owner.end({ timeout: 2 }));
+    const masterKey = masterKeyOf(config, logger);
+    if (applied.includes("0001_path.sql") && config.masterKey)
+      logger.warn(
+        { kekId: localKeyProvider(masterKey).kekId },
+        "everything in this database is encrypted under ESEK_MASTER_KEY. Keep a copy of it apart from the data and its backups: without it nothing stored can be read",
+      );
     if (applied.length > 0) logger.info({ migrations: applied }, "database migrated");
-    return { database, masterKey: masterKeyOf(config, logger), close };
+    return { database, masterKey, close };
   } catch (err) {
     await close();
     if ((err as { code?: string }).code === "ECONNREFUSED" || (err as { code?: string }).code === "CONNECT_TIMEOUT")
@@ -90,6 +97,12 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
     stops.push(() => runtime.stop());
     demo?.connect(runtime);
     logger.info({ mode: config.mode, port: runtime.port, role: config.role }, "ready");
+    const hold = await readHold(runtime.store.sql);
+    if (hold)
+      logger.warn(
+        { backupAt: hold.backupAt },
+        "restored from a backup: nothing is sent until the opt-outs since then are acknowledged (npm run esek -- restore --acknowledge-opt-outs)",
+      );
     if (demo) announce(runtime.port);
     return { runtime, stop };
   } catch (err) {

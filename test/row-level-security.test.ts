@@ -8,8 +8,8 @@ type Column = { table: string; name: string; type: string };
 
 const OTHER_WABA = "202290129340398";
 const OTHER_PHONE = "206540352242922";
-/** The ledger is append-only and decisions are kept: for these the role may not even try. */
-const NO_UPDATE = ["consent_event", "consent_key"];
+/** The ledger and the proofs of erasure are append-only and decisions are kept: for these the role may not even try. */
+const NO_UPDATE = ["consent_event", "consent_key", "erasure"];
 const NO_DELETE = [...NO_UPDATE, "decision"];
 /** What a check constraint allows. */
 const ALLOWED: Record<string, string> = {

@@ -1,6 +1,7 @@
 import { SYSTEM_MERCHANT } from "../domain/ids.ts";
 import { transaction } from "../store/database.ts";
 import { keptToken } from "../store/merchant-secrets.ts";
+import { readHold } from "../store/restore-hold.ts";
 import type { CliContext } from "./context.ts";
 
 export type Finding = { level: "ok" | "warn" | "bad"; what: string; say: string };
@@ -29,6 +30,13 @@ export async function examine({ store, config }: CliContext): Promise<Finding[]>
     "mode",
     config.mode === "demo" ? "demo: simulator and scripted model (set META_APP_SECRET for live)" : "live",
   );
+  const hold = await readHold(store.sql);
+  if (hold)
+    add(
+      "bad",
+      "sending",
+      `held: restored from a backup of ${hold.backupAt.toISOString()}. Bring in the opt-outs since then, then: npm run esek -- restore --acknowledge-opt-outs`,
+    );
   const unrouted = await transaction(
     store.sql,
     [SYSTEM_MERCHANT],

@@ -2,7 +2,9 @@ import { Command } from "commander";
 import { EsekError } from "../errors.ts";
 import { safeError } from "../logger.ts";
 import { apikeyCommand } from "./commands/apikey.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { consentCommand } from "./commands/consent.ts";
+import { contactCommand } from "./commands/contact.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { guardCommand } from "./commands/guard.ts";
@@ -13,6 +15,8 @@ import { migrateCommand } from "./commands/migrate.ts";
 import { noticesCommand } from "./commands/notices.ts";
 import { outboxCommand } from "./commands/outbox.ts";
 import { replayCommand } from "./commands/replay.ts";
+import { restoreCommand } from "./commands/restore.ts";
+import { retentionCommand } from "./commands/retention.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 
 if (Number(process.versions.node.split(".")[0]) < 24) {
@@ -36,6 +40,10 @@ for (const command of [
   handoffCommand,
   noticesCommand,
   consentCommand,
+  contactCommand,
+  retentionCommand,
+  backupCommand,
+  restoreCommand,
   apikeyCommand,
   keysCommand,
   guardCommand,

@@ -14,7 +14,9 @@ export type ConsentSource =
   | "objection"
   | "double-opt-in"
   | "answer-later"
-  | "signup";
+  | "signup"
+  /** An erasure takes the proofs of opt-ins along, and an opt-in without its proof is none. */
+  | "erasure";
 
 /**
  * One line of the append-only ledger of a person at a WABA. `at` is the event's own time: it orders, arrival does not.

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAXIMUM_DAYS, MINIMUM_DAYS, RETENTION_CLASSES, type RetentionClass } from "./retention.ts";
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "expected a time of day such as 09:00");
 const language = z.string().regex(/^[a-z]{2,3}(-[A-Za-z]{2,4})?$/, "expected a language tag such as en, he or pt-BR");
@@ -15,6 +16,14 @@ const number = z.strictObject({
     .regex(/^\+[\d\s()-]{6,24}$/, "expected the number with its country code, such as +972 50 000 0000"),
   coexistence: z.boolean().default(false),
 });
+
+const days = (name: RetentionClass) =>
+  z
+    .number()
+    .int()
+    .min(MINIMUM_DAYS[name], `expected at least ${MINIMUM_DAYS[name]} days`)
+    .max(MAXIMUM_DAYS, `expected at most ${MAXIMUM_DAYS} days`)
+    .optional();
 
 const waba = z.strictObject({
   id: z.string().regex(/^\d{5,20}$/, "expected the WABA id: digits, in quotes"),
@@ -118,6 +127,15 @@ export const merchantSchema = z.strictObject({
     })
     .default({ windowMs: 1200, capMs: 8000 }),
   humanIdleHours: z.number().min(0.1).max(168).default(12),
+  /** Days each class of data is kept, where the merchant wants other than `policy/retention.ts` says: `{messages: 365}`. */
+  retention: z
+    .strictObject(
+      Object.fromEntries(RETENTION_CLASSES.map((name) => [name, days(name)])) as Record<
+        RetentionClass,
+        ReturnType<typeof days>
+      >,
+    )
+    .optional(),
 });
 
 /** The file, with the texts of the files it names read in. */

@@ -108,6 +108,9 @@ const promoting = (verdict: "flagged" | "undetermined"): Verdict => ({
 const suspended: Change = (all) => {
   all.merchant.isSuspended = true;
 };
+const restored: Change = (all) => {
+  all.merchant.isRestoreUnconfirmed = true;
+};
 const tokenBroken: Change = (all) => {
   all.number.isTokenBroken = true;
 };
@@ -206,6 +209,12 @@ const sentAs = (as: "free-form" | "template") => ({ type: "send", as, validUntil
 
 describe("every word of refusal, and what earns it", () => {
   const rows: [when: string, message: Outbound, changes: Change[], then: ReturnType<typeof block>][] = [
+    [
+      "the database was restored and nobody vouched for the stops since",
+      words(),
+      [restored],
+      defer("restored-unconfirmed", later(MINUTE)),
+    ],
     ["the merchant is suspended", words(), [suspended], block("merchant-suspended")],
     ["the token is broken", words(), [tokenBroken], defer("token-broken", later(MINUTE))],
     ["the number is paused for an hour", words(), [pausedFor(HOUR)], defer("number-paused", later(HOUR))],

@@ -25,7 +25,8 @@ export type Outbound = {
 /** What the gate weighs. `undefined` means "not so" only where it says so; what could not be known is its own value. */
 export type OutboundFacts = {
   now: Date;
-  merchant: { isSuspended: boolean };
+  /** `isRestoreUnconfirmed`: the database came out of a backup, and nobody has said yet that the stops since then are in it. */
+  merchant: { isSuspended: boolean; isRestoreUnconfirmed?: boolean };
   number: {
     isTokenBroken: boolean;
     pausedUntil: Date | undefined;
@@ -146,6 +147,9 @@ function isBusinessInitiated(message: Outbound): boolean {
 
 function merchantAndNumber(message: Outbound, { merchant, number, now }: OutboundFacts): No | undefined {
   const isConfirmation = message.purpose === "opt-out-confirmation";
+  // Replies too: who is said to have written, asked or stopped is as old as the backup.
+  if (merchant.isRestoreUnconfirmed)
+    return { type: "defer", until: new Date(now.getTime() + 60_000), reason: "restored-unconfirmed" };
   // Waits for a working token; a reply whose window closes meanwhile becomes a held answer.
   if (number.isTokenBroken) return { type: "defer", until: new Date(now.getTime() + 60_000), reason: "token-broken" };
   if (merchant.isSuspended && !isConfirmation) return { type: "block", reason: "merchant-suspended" };

@@ -3,6 +3,7 @@
  * word is a new row here and in the gate's table test.
  */
 export const REFUSALS = [
+  "restored-unconfirmed",
   "merchant-suspended",
   "token-broken",
   "number-paused",
@@ -54,6 +55,8 @@ export type OutboxReason =
   | "never-send-again"
   | "attempts-exhausted"
   | "setup-broken"
+  | "restored"
+  | "erased"
   | "accepted";
 
 /** What a turn did with the customer's words. */

@@ -179,7 +179,10 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
     case "window-closed":
       await tx`update mailbox set window_closed_at = ${fact.at} where id = ${row.conversationId} and (window_at is null or window_at <= ${fact.at})`;
       return;
-    case "meta-opt-out":
+    case "meta-opt-out": {
+      const hashes = await identityHashes(tx, row.contactId);
+      // Erased since it was sent: there is no id left to hang a stop on, and Meta says it again if they come back.
+      if (hashes.length === 0) return;
       await appendConsent(
         tx,
         keys,
@@ -187,7 +190,7 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
           merchantId: row.merchantId,
           wabaId: row.wabaId,
           contactId: row.contactId,
-          hashes: await identityHashes(tx, row.contactId),
+          hashes,
         },
         [
           {
@@ -208,6 +211,7 @@ async function applyFact(tx: Tx, keys: MerchantKeys, row: AttemptRow, fact: Fact
         row.conversationId,
       );
       return;
+    }
     case "unreachable":
       await tx`update contact set unreachable = unreachable + 1 where id = ${row.contactId}`;
       return;

@@ -76,26 +76,34 @@ export async function recordConsent(store: Store, merchantId: MerchantId, entry:
   });
 }
 
-/** Opt-ins in bulk, each with its proof. Who stopped stays stopped: their line is kept as pending. Twice is as once. */
+/**
+ * Consent in bulk, each line with its proof. Who stopped stays stopped: their opt-in is kept as pending. Opt-outs (a list
+ * from elsewhere, or what was said between a backup and its restore) stop at once. Twice is as once.
+ */
 export async function importConsent(
   store: Store,
   merchantId: MerchantId,
-  rows: readonly { person: Person; scope: SuppressionScope; at: Date; proof: string }[],
-): Promise<{ imported: number; pending: number }> {
+  rows: readonly { person: Person; scope: SuppressionScope; at: Date; proof: string; act?: "opt-in" | "opt-out" }[],
+): Promise<{ imported: number; pending: number; stopped?: number }> {
   let pending = 0;
+  let stopped = 0;
   for (const row of rows) {
     const key = createHash("sha256")
-      .update(JSON.stringify([row.person, row.scope, row.at, row.proof]))
+      .update(JSON.stringify([row.person, row.scope, row.at, row.proof, ...(row.act === "opt-out" ? [row.act] : [])]))
       .digest("hex");
     const result = await recordConsent(store, merchantId, {
       ...row,
-      act: "opt-in",
+      act: row.act ?? "opt-in",
       source: "import",
       actor: "import",
       sourceKey: `import:${key}`,
     });
+    if (row.act === "opt-out") {
+      stopped++;
+      continue;
+    }
     const allowed = row.scope === "utility" ? result.utility.hasOptIn : result.marketing.hasOptIn;
     if (!allowed) pending++;
   }
-  return { imported: rows.length - pending, pending };
+  return { imported: rows.length - pending - stopped, pending, ...(stopped > 0 ? { stopped } : {}) };
 }

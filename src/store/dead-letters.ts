@@ -22,7 +22,7 @@ export async function replayDead(store: Store, merchantId: MerchantId, conversat
   const count = await transaction(store.sql, [merchantId], async (tx) => {
     const dead = await tx<
       { id: EventId; body: Uint8Array }[]
-    >`select id, body_ct as body from inbox where conversation_id = ${conversationId} and state = 'dead' order by seq for update`;
+    >`select id, body_ct as body from inbox where conversation_id = ${conversationId} and state = 'dead' and body_ct <> '' order by seq for update`;
     await replayEvents(tx, keys, conversationId, dead);
     return dead.length;
   });

@@ -142,7 +142,7 @@ function unanswered(tx: Tx, conversationId: string): Promise<Waiting[]> {
         (select max(sent_at) from outbox where conversation_id = ${conversationId} and author in ('human', 'agent') and sent_at is not null and state in ('sending', 'unknown', 'accepted')),
         (select max(event_at) from inbox where conversation_id = ${conversationId} and kind = 'echo')) as at)
     select i.id, i.body_ct as body, i.event_at as at from inbox i join mailbox m on m.id = i.conversation_id, said
-    where i.conversation_id = ${conversationId} and i.kind = 'message' and i.state = 'kept' and i.type not in ('reaction', 'system', 'revoke', 'edit')
+    where i.conversation_id = ${conversationId} and i.kind = 'message' and i.state = 'kept' and i.body_ct <> '' and i.type not in ('reaction', 'system', 'revoke', 'edit')
       and i.seq <= m.handled_seq and i.event_at > m.human_since and (said.at is null or i.event_at > said.at) order by i.seq`;
 }
 

@@ -118,7 +118,7 @@ async function resolveIn(
       fresh.push({ portfolioId: want.portfolioId, hash: id.hash, kind: id.kind, contactId });
     }
   }
-  // A new id is hung only on a contact that stands: a merge that is under way is waited for, one that is done is seen.
+  // A new id is hung only on a contact that stands: a merge or an erasure that is under way is waited for, one that is done is seen.
   if (fresh.length > 0 && (await isAnyMerged(tx, [...new Set(known.map((row) => row.contactId))])))
     return "merged-meanwhile";
   // Another process may have been faster: the upsert answers with the contact that owns the id now.
@@ -150,7 +150,7 @@ async function isAnyMerged(tx: Tx, contacts: ContactId[]): Promise<boolean> {
   if (contacts.length === 0) return false;
   const rows = await tx<
     { isMerged: boolean }[]
-  >`select merged_into is not null as "isMerged" from contact where id = any(${contacts}) order by id for key share`;
+  >`select merged_into is not null or erased_at is not null as "isMerged" from contact where id = any(${contacts}) order by id for key share`;
   return rows.some((row) => row.isMerged);
 }
 

@@ -27,7 +27,7 @@ type Item = {
   receivedAt: Date;
 };
 
-/** A contact was merged away while its event was on the way: the batch is tried again with fresh identities. */
+/** A contact was merged away or erased while its event was on the way: the batch is tried again with fresh identities. */
 class StaleContact extends Error {}
 
 /** Keeps what Meta delivered: each event once, numbered into its conversation, durable before the 200. */

@@ -2,6 +2,7 @@ import type { MerchantId } from "../domain/ids.ts";
 import { EsekError } from "../errors.ts";
 import type { Decide } from "./business-messages.ts";
 import { type Tx, transaction } from "./database.ts";
+import { isErased } from "./erased.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { reviveFacts } from "./revive-facts.ts";
 import type { Store } from "./store.ts";
@@ -41,7 +42,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
  * Everything that decided about a message. Looks in every merchant, one at a time. An outbound decision is replayed
- * through today's policy: `replay` says whether it comes out the same.
+ * through today's policy: `replay` says whether it comes out the same, or that its facts were `erased`.
  * Throws `EsekError("explain/unknown")` when nobody has it.
  */
 export async function explain(store: Store, id: string, decide: Decide): Promise<Explained> {
@@ -91,6 +92,8 @@ async function explainIn(tx: Tx, keys: MerchantKeys, id: string, decide: Decide)
   >`select a.id, a.outbox_id as outbox, a.number, a.state, a.status, a.error_code as error, a.pricing_category as pricing, a.duplicate_detected as duplicate, a.started_at as started, a.status_at as "statusAt"
     from send_attempt a join outbox o on o.id = a.outbox_id where o.turn_id = any(${turnIds}::uuid[]) or o.id = ${target.outboxId} order by a.started_at`;
   const decisions = rows.map(({ facts, ...row }) => {
+    if (isErased(facts))
+      return { ...row, facts: "erased", ...(row.subject === "outbound" ? { replay: "erased" } : {}) };
     const opened = JSON.parse(keys.open("decision", "facts_ct", row.id, facts)) as unknown;
     return {
       ...row,

@@ -89,12 +89,12 @@ export async function upsertMailboxes(tx: Tx, items: readonly ChatItem[]): Promi
   };
 }
 
-/** A merge cannot see a mailbox that is just being made, so a new one makes sure that its contact still stands. */
+/** A merge or an erasure cannot see a mailbox that is just being made, so a new one makes sure that its contact still stands. */
 export async function isAnyMerged(tx: Tx, contactIds: ContactId[]): Promise<boolean> {
   if (contactIds.length === 0) return false;
   const rows = await tx<
     { merged: boolean }[]
-  >`select merged_into is not null as merged from contact where id = any(${contactIds}) order by id for key share`;
+  >`select merged_into is not null or erased_at is not null as merged from contact where id = any(${contactIds}) order by id for key share`;
   return rows.some((row) => row.merged);
 }
 

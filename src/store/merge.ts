@@ -47,8 +47,10 @@ async function mergeOnce(
   const [left, right] = [await rootOf(tx, a), await rootOf(tx, b)];
   const [survivor, loser] = left < right ? [left, right] : [right, left];
   const locked = await tx<
-    { mergedInto: ContactId | null }[]
-  >`select merged_into as "mergedInto" from contact where id = any(${[...new Set([a, b, survivor, loser])]}) order by id for update`;
+    { isErased: boolean }[]
+  >`select erased_at is not null as "isErased" from contact where id = any(${[...new Set([a, b, survivor, loser])]}) order by id for update`;
+  // Erased meanwhile: nobody to merge; whoever asked looks the person up anew.
+  if (locked.some((row) => row.isErased)) return;
   if (survivor !== loser && locked.length >= 2 && !(await isMerged(tx, survivor)) && !(await isMerged(tx, loser)))
     await mergeInto(tx, keys, merchantId, survivor, loser);
   // Identities that were hung on a contact while it was being merged away.

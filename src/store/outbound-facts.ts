@@ -29,6 +29,7 @@ export type NumberRow = {
   phoneNumberId: string;
   portfolioId: string;
   suspendedReason: string | null;
+  isRestoreUnconfirmed: boolean;
   tokenBrokenAt: Date | null;
   pausedUntil: Date | null;
   templatesBlockedUntil: Date | null;
@@ -59,6 +60,7 @@ export async function gatherOutbound(
     tx<
       NumberRow[]
     >`select w.waba_id as "wabaId", p.phone_number_id as "phoneNumberId", w.portfolio_id as "portfolioId", m.suspended_reason as "suspendedReason", w.token_broken_at as "tokenBrokenAt",
+      exists (select 1 from restore_hold where acknowledged_at is null) as "isRestoreUnconfirmed",
       p.paused_until as "pausedUntil", w.templates_blocked_until as "templatesBlockedUntil", w.replies_blocked_until as "repliesBlockedUntil", p.initiated_blocked_until as "initiatedBlockedUntil", w.messaging_limit as "messagingLimit", w.blocked_countries as "blockedCountries"
       from phone p join waba w on w.merchant_id = p.merchant_id and w.waba_id = p.waba_id join merchant m on m.merchant_id = p.merchant_id where p.id = ${phoneId}`,
     tx`select ${tx.unsafe(CONTACT_COLUMNS)} from contact where id = ${contactId}`,
@@ -95,7 +97,10 @@ export async function gatherOutbound(
     ledger: wabaLedger,
     facts: {
       now,
-      merchant: { isSuspended: number!.suspendedReason !== null },
+      merchant: {
+        isSuspended: number!.suspendedReason !== null,
+        isRestoreUnconfirmed: number!.isRestoreUnconfirmed,
+      },
       number: {
         isTokenBroken: number!.tokenBrokenAt !== null,
         pausedUntil: number!.pausedUntil ?? undefined,

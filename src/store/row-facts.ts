@@ -7,6 +7,7 @@ import { isWindowOpen } from "../policy/service-window.ts";
 import type { FallbackFacts } from "../policy/template-fallback.ts";
 import type { DueRow, RowFacts } from "../ports.ts";
 import type { Tx } from "./database.ts";
+import { isErased } from "./erased.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import type { Merchant } from "./merchants.ts";
 import { type Gathered, gatherOutbound } from "./outbound-facts.ts";
@@ -114,7 +115,7 @@ function isCalledOff(row: Row, { facts, ledger }: Gathered): boolean {
 /** The customer's own words that a row answers. */
 async function topicOf(tx: Tx, keys: MerchantKeys, eventId: string): Promise<string> {
   const [asked] = await tx<{ body: Uint8Array }[]>`select body_ct as body from inbox where id = ${eventId}`;
-  if (!asked) return "";
+  if (!asked || isErased(asked.body)) return "";
   const { content } = JSON.parse(keys.open("inbox", "body_ct", eventId, asked.body)) as { content?: MessageContent };
   return content ? (textOfContent(content) ?? "") : "";
 }

@@ -184,7 +184,7 @@ async function park(tx: Tx, { keys, event }: StatusItem): Promise<void> {
       clock_timestamp() + interval '1 s')`;
 }
 
-/** Tries parked statuses again: after 1 s, 10 s, 1 min, then hourly for 7 days. */
+/** Tries parked statuses again: after 1 s, 10 s, 1 min, then hourly, until retention takes them (7 days). */
 export async function sweepParked(store: Store, tx: Tx, keys: MerchantKeys, decide: DecideStatus): Promise<number> {
   const due = await tx<{ id: string; body: Uint8Array; tries: number }[]>`
     select id, body_ct as body, tries from status_parked where merchant_id = ${keys.merchantId} and next_try_at <= statement_timestamp() order by next_try_at limit 200 for update skip locked`;
@@ -200,7 +200,6 @@ export async function sweepParked(store: Store, tx: Tx, keys: MerchantKeys, deci
       await tx`update status_parked set tries = tries + 1, next_try_at = clock_timestamp() + ${waitMs} * interval '1 ms' where id = ${row.id}`;
     }
   }
-  await tx`delete from status_parked where merchant_id = ${keys.merchantId} and first_seen_at < clock_timestamp() - interval '7 days'`;
   return due.length;
 }
 

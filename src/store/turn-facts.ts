@@ -5,6 +5,7 @@ import { type EventId, newId, type TurnId, type Wamid } from "../domain/ids.ts";
 import { textOfContent } from "../policy/inbound.ts";
 import type { Claim, HeldAnswer, HistoryEntry, TurnEvent, TurnFacts } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
+import { isErased } from "./erased.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
 import { readSpend } from "./spend.ts";
@@ -144,8 +145,9 @@ function readEvent(keys: MerchantKeys, row: InboxRow): TurnEvent {
   return { ...base, event: { kind: row.kind === "handover" ? "handover" : "echo" } };
 }
 
-/** A body that cannot be opened or read (damaged, or its key is gone) is a message that cannot be read, not a turn that cannot be taken. */
+/** An erased body, and one that cannot be opened or read (damaged, or its key is gone) is a message that cannot be read, not a turn that cannot be taken. */
 function readBody(keys: MerchantKeys, row: { id: string; body: Uint8Array }): unknown {
+  if (isErased(row.body)) return { content: { type: "unsupported", name: "erased" } };
   try {
     return JSON.parse(keys.open("inbox", "body_ct", row.id, row.body));
   } catch (err) {
@@ -184,7 +186,9 @@ async function selectSent(tx: Tx, claim: Claim): Promise<SentRow[]> {
   return rows.reverse();
 }
 
+/** What was sent; nothing to read where it was erased. */
 function readContent(keys: MerchantKeys, row: { id: string; content: Uint8Array }): Content {
+  if (isErased(row.content)) return { type: "text", text: "" };
   return JSON.parse(keys.open("outbox", "content_ct", row.id, row.content)) as Content;
 }
 
@@ -210,10 +214,10 @@ function readHistory(keys: MerchantKeys, said: readonly SaidRow[], sent: readonl
     const text = textOfContent(content);
     return text ? [{ who: row.kind === "echo" ? "business" : "customer", text, at: row.at }] : [];
   });
-  const outbound = sent.map(
+  const outbound = sent
+    .filter((row) => !isErased(row.content))
     // Business time, as the customer's own: rows are created on the database's clock.
-    (row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.decidedAt }),
-  );
+    .map((row): HistoryEntry => ({ who: "business", text: textOf(readContent(keys, row)), at: row.decidedAt }));
   return [...inbound, ...outbound].sort((a, b) => a.at.getTime() - b.at.getTime()).slice(-HISTORY_LIMIT);
 }
 
@@ -228,11 +232,10 @@ async function selectHeld(tx: Tx, keys: MerchantKeys, claim: Claim): Promise<Hel
   const asked = await tx<
     { id: EventId; body: Uint8Array }[]
   >`select id, body_ct as body from inbox where id = any(${row.questions}) order by event_at`;
+  // Asked so long ago that the question itself is gone: there is nothing left to answer.
+  if (asked.length > 0 && asked.every((question) => isErased(question.body))) return undefined;
   const questionTexts = asked.map(
-    (question) =>
-      textOfContent(
-        (JSON.parse(keys.open("inbox", "body_ct", question.id, question.body)) as { content: MessageContent }).content,
-      ) ?? "",
+    (question) => textOfContent((readBody(keys, question) as { content: MessageContent }).content) ?? "",
   );
   return {
     id: row.id,

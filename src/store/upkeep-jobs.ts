@@ -6,9 +6,8 @@ import { transaction } from "./database.ts";
 import { returnIdle } from "./handoffs.ts";
 import { sweepParked } from "./statuses.ts";
 import type { Store } from "./store.ts";
-import { trimDeliveries } from "./webhook-deliveries.ts";
 
-/** Small chores of one merchant, each safe to do twice and in any process: parked statuses, old keys, held texts past their time. */
+/** Small chores of one merchant, each safe to do twice and in any process: parked statuses, held texts past their time. What has grown old goes hourly (`retention.ts`). */
 export async function upkeepOnce(store: Store, decide: DecideStatus): Promise<void> {
   for (const merchantId of await store.merchants.all()) {
     const keys = await store.keyring.of(merchantId);
@@ -18,9 +17,6 @@ export async function upkeepOnce(store: Store, decide: DecideStatus): Promise<vo
     await transaction(store.sql, [merchantId], async (tx) => {
       await tx`with old as (update held_answer set state = 'expired', closed_at = clock_timestamp() where merchant_id = ${merchantId} and state = 'held' and created_at < ${expired} returning id)
         delete from outbox o using old where o.held_id = old.id and o.state = 'held' and not exists (select 1 from send_attempt a where a.outbox_id = o.id)`;
-      await tx`delete from event_key where merchant_id = ${merchantId} and seen_at < statement_timestamp() - interval '30 days'`;
-      await trimDeliveries(tx, merchantId);
-      await tx`delete from api_idempotency where merchant_id = ${merchantId} and created_at < statement_timestamp() - interval '7 days'`;
     });
   }
 }

@@ -26,7 +26,9 @@ export async function draftAnswer(
   const started = performance.now();
   const language = languageFor(ports, facts, asked);
   const last = asked.at(-1);
-  if (last?.wamid) ports.graph.markRead(facts.merchant.id, facts.phoneId, last.wamid as Wamid);
+  // After a restore nothing leaves, not even the mark that somebody has read.
+  if (last?.wamid && !facts.outbound.merchant.isRestoreUnconfirmed)
+    ports.graph.markRead(facts.merchant.id, facts.phoneId, last.wamid as Wamid);
   if (isLoop(facts.history)) return breakLoop(ports, facts, asked, language);
   const result = await draftOnce(ports, requestFor(facts, asked, language), signal);
   if (signal.aborted) return "overtaken";

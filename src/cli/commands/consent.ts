@@ -62,15 +62,16 @@ export function consentCommand(): Command {
     );
   command
     .command("import")
-    .argument("<file>", "JSONL {person, scope, at, proof}")
+    .argument("<file>", "JSONL {person, scope, at, proof, act}; act is opt-in where it is missing")
     .requiredOption("--merchant <slug>")
-    .description("opt-ins with proof; whoever stopped stays stopped")
+    .description("opt-ins with proof, whoever stopped stays stopped; and opt-outs, which stop at once")
     .action(async (file: string, options: { merchant: string }) => {
       const schema = z.strictObject({
         person: z.string(),
         scope: z.enum(["marketing", "utility", "all"]),
         at: z.iso.datetime(),
         proof: z.string().min(3),
+        act: z.enum(["opt-in", "opt-out"]).default("opt-in"),
       });
       const rows = readFileSync(file, "utf8")
         .split("\n")

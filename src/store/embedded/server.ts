@@ -8,7 +8,7 @@ import postgres from "postgres";
 import { EsekError } from "../../errors.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Runner, serverUser } from "./server-user.ts";
-import { supervise } from "./supervision.ts";
+import { type Supervision, supervise } from "./supervision.ts";
 
 export type EmbeddedOptions = {
   dataDir: string;
@@ -41,15 +41,15 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const orphan = postmasterPid(dataDir);
   if (orphan !== undefined && isAlive(orphan)) {
     await waitReady(socketDir, undefined);
-    await ensureDatabase(socketDir);
+    await ensureDatabase(socketDir, options.isService ?? false);
     const attached = supervise(resolve(options.dataDir), options.isService ?? false);
-    return { socketDir, isAttached: true, stop: async () => (attached.isOurs() ? stopPid(orphan) : undefined) };
+    return { socketDir, isAttached: true, stop: () => stopSupervised(attached, orphan) };
   }
   const child = startPostgres(runner, binaries.postgres, dataDir, socketDir, options.settings ?? []);
   await waitReady(socketDir, child);
-  await ensureDatabase(socketDir);
+  await ensureDatabase(socketDir, options.isService ?? false);
   const supervision = supervise(resolve(options.dataDir), options.isService ?? false);
-  return { socketDir, isAttached: false, stop: async () => (supervision.isOurs() ? stopPid(child.pid!) : undefined) };
+  return { socketDir, isAttached: false, stop: () => stopSupervised(supervision, child.pid!) };
 }
 
 async function initialise(runner: Runner, binaries: { initdb: string }, dataDir: string): Promise<void> {
@@ -128,8 +128,11 @@ async function answers(socketDir: string): Promise<boolean> {
   }
 }
 
-/** The database and its owner, an ordinary role: the server's superuser is used for nothing else. */
-async function ensureDatabase(socketDir: string): Promise<void> {
+/**
+ * The database and its owner, an ordinary role: the server's superuser is used for this, for backup and for restore, and
+ * for nothing else. A restore that was killed leaves a half-made copy behind; a service that starts does away with it.
+ */
+async function ensureDatabase(socketDir: string, isService: boolean): Promise<void> {
   const sql = admin(socketDir);
   try {
     await sql.unsafe(
@@ -137,6 +140,9 @@ async function ensureDatabase(socketDir: string): Promise<void> {
     );
     const found = await sql`select 1 from pg_database where datname = 'esek'`;
     if (found.length === 0) await sql.unsafe("create database esek owner esek").catch(ignoreExisting);
+    if (isService)
+      for (const name of ["esek_restoring", "esek_replaced"])
+        await sql.unsafe(`drop database if exists ${name} with (force)`);
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -182,6 +188,12 @@ function isAlive(pid: number): boolean {
   } catch {
     return true;
   }
+}
+
+async function stopSupervised(supervision: Supervision, pid: number): Promise<void> {
+  if (!supervision.isOurs()) return;
+  await stopPid(pid);
+  supervision.release();
 }
 
 /** SIGINT is Postgres' fast stop: sessions are ended, nothing is lost. */

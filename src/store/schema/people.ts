@@ -72,3 +72,13 @@ export const dataRequest = pgTable("data_request", {
   receivedAt: timestamp("received_at", { withTimezone: true }).notNull(),
   dueAt: timestamp("due_at", { withTimezone: true }).notNull(),
 });
+
+export const erasure = pgTable("erasure", {
+  id: uuid("id").primaryKey(),
+  merchantId: uuid("merchant_id").notNull(),
+  contactId: uuid("contact_id").notNull(),
+  actor: text("actor").notNull(),
+  erasedAt: timestamp("erased_at", { withTimezone: true }).notNull(),
+  proof: text("proof").notNull(),
+  proofHash: bytea("proof_hash").notNull(),
+});

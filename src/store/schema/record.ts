@@ -57,3 +57,11 @@ export const apiIdempotency = pgTable(
   },
   (table) => [primaryKey({ columns: [table.merchantId, table.keyHash] })],
 );
+
+export const restoreHold = pgTable("restore_hold", {
+  id: uuid("id").primaryKey(),
+  backupAt: timestamp("backup_at", { withTimezone: true }).notNull(),
+  restoredAt: timestamp("restored_at", { withTimezone: true }).notNull(),
+  acknowledgedAt: timestamp("acknowledged_at", { withTimezone: true }),
+  acknowledgedBy: text("acknowledged_by"),
+});
