@@ -10,6 +10,7 @@ export type AppOptions = {
   verifyToken: () => string | undefined;
   isReady: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   api?: Hono;
+  tryIt?: Hono;
   logger: Logger;
   observeAck?: (ms: number, status: number) => void;
   metrics?: { contentType: string; render: () => Promise<string> };
@@ -24,6 +25,7 @@ export function createApp(options: AppOptions): Hono {
   const app = new Hono();
   app.route(WEBHOOK_PATH, handshake(options));
   if (options.api) app.route("/api/v1", options.api);
+  if (options.tryIt) app.route("/try", options.tryIt);
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
     const state = await options.isReady();
