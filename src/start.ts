@@ -65,8 +65,7 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
     if (demo) stops.push(demo.stop);
     if (demo || config.merchantFile) await applyFile(prepared, config.merchantFile ?? DEMO_MERCHANT);
     const isScripted = demo !== undefined && !config.openaiBaseUrl && !config.openaiApiKey;
-    const model = demo ? modelSwitch(isScripted) : undefined;
-    const tryIt = demo ? demoTry(demo, model!, logger) : liveTry(config, logger);
+    const tryIt = demo ? demoTry(demo, modelSwitch(isScripted), logger) : liveTry(config, logger);
     const runtime = await startRuntime({
       config,
       database: prepared.database,
@@ -81,7 +80,7 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
       secret: (name) => config.secret(name) ?? (demo && name === "DEMO_ACCESS_TOKEN" ? DEMO.accessToken : undefined),
       clock: demo ? { now: demo.now } : undefined,
       logger,
-      wrap: model?.wrap,
+      wrap: tryIt.wrap,
       tryIt: tryIt.mount,
     });
     stops.push(() => runtime.stop(), tryIt.stop);

@@ -25,6 +25,7 @@ const IDLE_MS = 15 * 60_000;
 export function liveTry(config: Config, logger: Logger) {
   let sandbox: Sandbox | undefined;
   return {
+    wrap: undefined,
     mount(inside: Inside): Hono {
       const own = new Sandbox(config, inside.store, logger);
       sandbox = own;

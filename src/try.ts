@@ -25,7 +25,7 @@ export type Inside = { store: Store; ports: Ports };
 export function demoTry(simulated: Simulated, model: ModelSwitch, logger: Logger) {
   const awake = new AbortController();
   return {
-    model,
+    wrap: model.wrap,
     mount(inside: Inside): Hono {
       const world = simulatedWorld(simulated, inside, model);
       return createTry(
@@ -91,6 +91,7 @@ export function simulatedWorld(simulated: Simulated, { store, ports }: Inside, m
     mend: async () => {
       for (const id of await store.merchants.all())
         await applyMerchant(store.sql, store.keyring, (await store.merchants.get(id)).config);
+      await reweighDeferred(store, "token-broken");
     },
     clockMoved: async () => void (await reweighDeferred(store)),
   };

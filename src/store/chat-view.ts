@@ -1,4 +1,4 @@
-import { type Content, textOf } from "../domain/draft.ts";
+import type { Content } from "../domain/draft.ts";
 import type { ConversationId, MerchantId } from "../domain/ids.ts";
 import { identitiesOf, type Person } from "../domain/person.ts";
 import { type Standing, standing } from "../policy/consent.ts";
@@ -16,7 +16,7 @@ export type ChatRow = {
   reason: string;
   purpose: string;
   author: string;
-  text: string;
+  content: Content;
   wamids: string[];
   dueInMs: number | null;
   /** Business time of its first weighing. */
@@ -77,15 +77,15 @@ async function boxOf(tx: Tx, keys: MerchantKeys, phoneNumberId: string, person: 
 
 async function rowsOf(tx: Tx, keys: MerchantKeys, conversationId: ConversationId): Promise<ChatRow[]> {
   const rows = await tx<
-    (Omit<ChatRow, "text" | "wamids"> & { content: Uint8Array; tries: { id: string; wamid: string }[] | null })[]
-  >`select o.id, o.state, coalesce(o.state_reason, '') as "stateReason", o.reason, o.purpose, o.author, o.content_ct as content,
+    (Omit<ChatRow, "content" | "wamids"> & { sealed: Uint8Array; tries: { id: string; wamid: string }[] | null })[]
+  >`select o.id, o.state, coalesce(o.state_reason, '') as "stateReason", o.reason, o.purpose, o.author, o.content_ct as sealed,
       (extract(epoch from d.send_at - clock_timestamp()) * 1000)::float8 as "dueInMs",
       coalesce((select min(decided_at) from decision where outbox_id = o.id), o.created_at) as at,
       (select json_agg(json_build_object('id', a.id, 'wamid', encode(a.wamid_ct, 'base64'))) from send_attempt a where a.outbox_id = o.id and a.wamid_ct is not null) as tries
     from outbox o left join outbox_due d on d.outbox_id = o.id where o.conversation_id = ${conversationId} order by o.id desc limit ${ROW_LIMIT}`;
-  return rows.reverse().map(({ content, tries, ...row }) => ({
+  return rows.reverse().map(({ sealed, tries, ...row }) => ({
     ...row,
-    text: textOf(JSON.parse(keys.open("outbox", "content_ct", row.id, content)) as Content),
+    content: JSON.parse(keys.open("outbox", "content_ct", row.id, sealed)) as Content,
     wamids: (tries ?? []).map((attempt) =>
       keys.open("send_attempt", "wamid_ct", attempt.id, Buffer.from(attempt.wamid, "base64")),
     ),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { type Content, textOf } from "../../domain/draft.ts";
 import type { SimItem, TemplateDefinition } from "./doors.ts";
 
 /** A message as the page draws it. `key` stands for the wamid, which holds a phone number and never leaves. */
@@ -141,6 +142,16 @@ function parametersOf(send: z.infer<typeof templateBody>, type: string): string[
     };
     return String(shown.text ?? shown.currency?.fallback_value ?? shown.date_time?.fallback_value ?? "");
   });
+}
+
+/** The words of a message that has not left, as the person would read them. */
+export function wordsOf(content: Content, definitions: readonly TemplateDefinition[]): string {
+  if (content.type !== "template") return textOf(content);
+  const { name, language, body = [] } = content.template;
+  const definition = definitions.find((one) => one.name === name && one.language === language);
+  const text = definition?.components.find((component) => component.type.toUpperCase() === "BODY")?.text;
+  const values = body.map((value) => (value.type === "text" ? value.text : "fallback" in value ? value.fallback : ""));
+  return text ? fill(text, values) : textOf(content);
 }
 
 /** Variables by their order of appearance, which serves numbered and named ones alike. */

@@ -60,7 +60,8 @@ export async function control(session: Session, input: Control): Promise<Record<
     case "meta":
       await world.clearFaults();
       await world.mend();
-      if (input.fault !== "off") await world.simulator("faults", faultOf(input.fault));
+      if (input.fault !== "off")
+        await world.simulator("faults", { ...faultOf(input.fault), user: person.phone, next: 1 });
       return {};
     case "model":
       await world.model(input.mode);
@@ -109,9 +110,9 @@ async function known(session: Session, person: Customer): Promise<void> {
 }
 
 function faultOf(fault: string) {
-  if (fault === "stall") return { kind: "stall", ms: STALL_MS, next: 1 };
-  if (fault === "accept-drop") return { kind: "accept-drop", next: 1 };
-  return { kind: BY_STATUS.has(fault) ? "fail" : "error", code: Number(fault), next: 1 };
+  if (fault === "stall") return { kind: "stall", ms: STALL_MS };
+  if (fault === "accept-drop") return { kind: "accept-drop" };
+  return { kind: BY_STATUS.has(fault) ? "fail" : "error", code: Number(fault) };
 }
 
 export function textMessage(text: string) {

@@ -1,3 +1,4 @@
+import type { Content } from "../../domain/draft.ts";
 import type { IntentMatch } from "../../domain/intent.ts";
 import type { TemplateComponent } from "../../domain/template.ts";
 import type { Verdict } from "../../domain/verdict.ts";
@@ -92,7 +93,7 @@ export type ChatRow = {
   reason: string;
   purpose: string;
   author: string;
-  text: string;
+  content: Content;
   wamids: string[];
   dueInMs: number | null;
   at: Date;

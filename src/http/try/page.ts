@@ -9,6 +9,7 @@ export function page(mode: "demo" | "live") {
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">
 <meta name="color-scheme" content="light dark">
 <title>Try it · Esek</title>
+<link rel="icon" href="/try/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/try/style.css">
 <script type="module" src="/try/app.js"></script>
 </head>
@@ -39,9 +40,11 @@ export function page(mode: "demo" | "live") {
     </form>
   </section>
   <aside class="side" id="side" aria-label="Record and controls">
-    <div class="tabs" role="tablist" aria-label="Record and controls">
-      <button type="button" role="tab" id="tab-why" aria-controls="why" aria-selected="true">Why</button>
-      <button type="button" role="tab" id="tab-controls" aria-controls="controls" aria-selected="false" tabindex="-1">Controls</button>
+    <div class="tabs">
+      <div role="tablist" aria-label="Record and controls">
+        <button type="button" role="tab" id="tab-why" aria-controls="why" aria-selected="true">Why</button>
+        <button type="button" role="tab" id="tab-controls" aria-controls="controls" aria-selected="false" tabindex="-1">Controls</button>
+      </div>
       <button type="button" class="icon only-narrow" id="close-side" aria-label="Close"></button>
     </div>
     <div class="panel" id="why" role="tabpanel" aria-labelledby="tab-why" tabindex="0"></div>
@@ -120,7 +123,7 @@ function controls() {
   )}</div>
   <p class="hint" id="model-hint"></p>
 </fieldset>
-<fieldset><legend>Meta, at the next send</legend>
+<fieldset><legend>Meta, at the next send to this customer</legend>
   <label class="field wide"><span class="hidden">Error</span><select id="fault">${options(FAULTS)}</select></label>
   <p class="hint">Choosing “No error” also mends what a broken token left behind.</p>
 </fieldset>

@@ -78,9 +78,15 @@ const SENTENCES: Record<Reason, string> = {
   "dead-letter": "It failed too often and left the queue; the customer and the shop were told.",
 };
 
+/** The page's own words, for what is no reason of Esek's. */
+const OWN: Record<string, string> = {
+  "in-line": "It waits for the message before it: answers leave in the order they were written.",
+  "business-message": "The shop sent this by itself, through the API.",
+};
+
 /** The plain sentence of a reason word; a word of a newer build is shown as it is. */
 export function sentenceOf(reason: string): string {
-  return (SENTENCES as Record<string, string>)[reason] ?? reason;
+  return (SENTENCES as Record<string, string>)[reason] ?? OWN[reason] ?? reason;
 }
 
 /** Meta's error codes that the page can turn on, and a few that it meets. */

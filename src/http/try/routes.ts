@@ -59,6 +59,7 @@ export function createTry(doors: TryDoors, logger: Logger): Hono {
   app.get("/", (c) => c.html(page(doors.mode)));
   app.get("/app.js", etag(), asset("app.js", "text/javascript; charset=utf-8"));
   app.get("/style.css", etag(), asset("style.css", "text/css; charset=utf-8"));
+  app.get("/icon.svg", etag(), asset("icon.svg", "image/svg+xml"));
 
   app.use(async (c, next) => {
     c.header("cache-control", "no-store");
@@ -153,7 +154,7 @@ async function why(session: Session, c: Context): Promise<Record<string, unknown
   const weighed = words ? await session.world.weigh(shop.id, words) : undefined;
   if (!record) return { steps: [], footing: [], raw: null };
   return {
-    steps: tellStory(record, { bubble, weighed, rowId: row?.id }),
+    steps: tellStory(record, { bubble, weighed, rowId: row?.id, zone: c.req.query("zone") }),
     footing: footing(record),
     raw: record,
   };

@@ -1,6 +1,6 @@
 import { EsekError } from "../../errors.ts";
-import { type Bubble, bubbleOf, keyOf } from "./bubbles.ts";
-import type { Chat, ChatRow, Customer, ModelMode, Shop, SimItem, TryWorld } from "./doors.ts";
+import { type Bubble, bubbleOf, keyOf, wordsOf } from "./bubbles.ts";
+import type { Chat, ChatRow, Customer, ModelMode, Shop, SimItem, TemplateDefinition, TryWorld } from "./doors.ts";
 import { People } from "./people.ts";
 import { sentenceOf } from "./reasons.ts";
 import { madeAt } from "./story.ts";
@@ -45,7 +45,6 @@ export class Session {
       isModelScripted: world.isModelScripted,
       canHandBack: world.handBack !== undefined,
       clock,
-      fault: await this.#fault(),
       model: this.model,
     };
   }
@@ -62,22 +61,23 @@ export class Session {
 
   /** What changes without a message: the clock, faults, and what is waiting or was refused. */
   async pulse(shop: Shop, person: Customer) {
-    const [chat, clock, fault] = await Promise.all([
+    const [chat, templates, clock, fault] = await Promise.all([
       this.world.chat(shop.id, person.phone),
+      this.world.templates(shop.id),
       this.#clock(),
-      this.#fault(),
+      this.#fault(person),
     ]);
-    return { clock, fault, model: this.model, ...standingOf(chat), ...rowsOf(chat.rows) };
+    return { clock, fault, model: this.model, ...standingOf(chat), ...rowsOf(chat.rows, templates) };
   }
 
   async #clock(): Promise<{ now: number; offsetMs: number }> {
     return this.world.simulator("clock");
   }
 
-  /** The fault that the next send meets, in the page's words: a code, or a kind without one. */
-  async #fault(): Promise<string> {
-    const { sends } = await this.world.simulator<{ sends: { kind: string; code?: number }[] }>("faults");
-    const first = sends[0];
+  /** The fault that the next send to a person meets, in the page's words: a code, or a kind without one. */
+  async #fault(person: Customer): Promise<string> {
+    const { sends } = await this.world.simulator<{ sends: { kind: string; code?: number; user?: string }[] }>("faults");
+    const first = sends.find((fault) => fault.user === undefined || fault.user === person.phone);
     return first ? String(first.code ?? first.kind) : "off";
   }
 }
@@ -90,7 +90,7 @@ function standingOf({ windowUntil, humanUntil, standing }: Chat) {
 const ON_ITS_WAY_MS = 1500;
 
 /** Rows that Meta has: the reason word beside their bubble. Rows that it has not: shown in their own right. */
-function rowsOf(rows: readonly ChatRow[]) {
+function rowsOf(rows: readonly ChatRow[], templates: readonly TemplateDefinition[]) {
   const now = Date.now();
   const left = rows.filter((row) => row.wamids.length > 0);
   const stayed = rows.filter(
@@ -101,14 +101,15 @@ function rowsOf(rows: readonly ChatRow[]) {
     marks: Object.fromEntries(
       left.flatMap((row) => row.wamids.map((wamid) => [keyOf(wamid), { reason: row.reason, author: row.author }])),
     ),
-    rows: stayed.map(({ id, state, stateReason, reason, author, purpose, text, at, dueInMs }) => ({
+    rows: stayed.map(({ id, state, stateReason, reason, author, purpose, content, at, dueInMs }) => ({
       id,
       state,
-      word: stateReason || reason,
-      sentence: sentenceOf(stateReason || reason),
+      // A queued row is allowed already; what it waits for is the row before it.
+      word: state === "queued" ? "in-line" : stateReason || reason,
+      sentence: sentenceOf(state === "queued" ? "in-line" : stateReason || reason),
       author,
       purpose,
-      text,
+      text: wordsOf(content, templates),
       at: at.getTime(),
       // In whole minutes, so that a waiting row is not news every second.
       dueInMinutes: dueInMs === null ? null : Math.max(0, Math.round(dueInMs / 60_000)),

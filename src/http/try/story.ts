@@ -59,15 +59,18 @@ export function tellStory(
   const decisions = record.decisions as unknown as Decision[];
   const attempts = record.attempts as unknown as Attempt[];
   const isOurs = (outbox: string | null) => about.rowId === undefined || outbox === null || outbox === about.rowId;
-  const steps = [
+  const clock = clockIn(about.zone);
+  const thought = decisions
+    .filter((one) => isOurs(one.outboxId))
+    .map((one) => (one.subject === "turn" ? decided(one) : gated(one, clock)));
+  const turns = (record.message.turns as string[]).map(begun);
+  const steps: Step[] = [
     ...record.events.map(received),
     ...(about.weighed ? [weighing(about.weighed)] : []),
-    ...decisions
-      .filter((one) => isOurs(one.outboxId))
-      .map((one) => (one.subject === "turn" ? decided(one) : gated(one))),
+    ...[...turns, ...thought].sort((a, b) => (a.at ?? 0) - (b.at ?? 0)),
     ...attempts.filter((one) => isOurs(one.outbox)).map(posted),
-    ...record.rows.filter((row) => isOurs(row.id) && row.state !== "accepted").map(waiting),
     ...(about.bubble?.from === "business" ? receipts(about.bubble) : []),
+    ...record.rows.filter((row) => isOurs(row.id) && row.state !== "accepted").map(waiting),
   ];
   const first = Math.min(...steps.flatMap((step) => step.at ?? []));
   return steps.map((step) => (step.at === undefined ? step : { ...step, sinceMs: Math.max(0, step.at - first) }));
@@ -104,6 +107,16 @@ function received(event: MessageRecord["events"][number]): Step {
       ...(event.state === "kept" ? [] : [{ label: "State", value: event.state, tone: "no" as const }]),
     ],
     at: madeAt(event.id),
+  };
+}
+
+function begun(turn: string): Step {
+  return {
+    title: "Turn taken",
+    tone: "info",
+    sentence: "The customer had stopped writing, so everything unanswered is weighed together and gets one answer.",
+    lines: [],
+    at: madeAt(turn),
   };
 }
 
@@ -171,14 +184,14 @@ const GATE_TITLES: Record<string, string> = {
   sender: "Sender",
 };
 
-function gated(decision: Decision): Step {
+function gated(decision: Decision, clock: Clock): Step {
   return {
     title: GATE_TITLES[decision.step] ?? "Gate",
     tone: decision.type === "send" ? "ok" : decision.type === "block" ? "no" : "wait",
     word: `${decision.type}: ${decision.reason}`,
     sentence: sentenceOf(decision.reason),
     lines: [
-      ...gateFacts(decision.facts ?? {}),
+      ...gateFacts(decision.facts ?? {}, clock),
       ...(decision.repeats > 1 ? [{ label: "Weighed", value: `${decision.repeats} times, same answer` }] : []),
       ...(decision.replay && decision.replay !== "not replayable"
         ? [{ label: "Weighed again today", value: decision.replay === "same" ? "same answer" : decision.replay }]
@@ -208,7 +221,7 @@ type GateFacts = {
 const DAY_MS = 86_400_000;
 
 /** What the gate had before it, in its own order. */
-function gateFacts(facts: Record<string, unknown>): Line[] {
+function gateFacts(facts: Record<string, unknown>, clock: Clock): Line[] {
   const { message, outbound } = facts as GateFacts;
   if (!outbound) return [];
   const { chat, recipient, number, portfolio, marketing } = outbound;
@@ -228,7 +241,7 @@ function gateFacts(facts: Record<string, unknown>): Line[] {
   const closed = Date.parse(chat?.window?.closedByMetaAt ?? "");
   if (Number.isNaN(opened)) add("Window", "the customer has not written", "wait");
   else if (closed >= opened) add("Window", "closed, Meta said so", "no");
-  else add("Window", windowWords(opened + DAY_MS - now, opened + DAY_MS), opened + DAY_MS > now ? "ok" : "no");
+  else add("Window", windowWords(opened + DAY_MS - now, clock(opened + DAY_MS)), opened + DAY_MS > now ? "ok" : "no");
   if (recipient?.place?.country)
     add("Place", [recipient.place.country, recipient.place.zones?.[0]].filter(Boolean).join(", "));
   if (portfolio?.limit !== undefined) add("People this day", `${portfolio.used ?? 0} of ${portfolio.limit}`);
@@ -244,8 +257,8 @@ function gateFacts(facts: Record<string, unknown>): Line[] {
   return lines;
 }
 
-function windowWords(leftMs: number, end: number): string {
-  return leftMs > 0 ? `open until ${clock(end)} (${spoken(leftMs)} left)` : `closed ${spoken(-leftMs)} ago`;
+function windowWords(leftMs: number, end: string): string {
+  return leftMs > 0 ? `open until ${end}, ${spoken(leftMs)} left` : `closed ${spoken(-leftMs)} ago`;
 }
 
 function standingOf({ isSuppressed, hasOptIn }: { isSuppressed: boolean; hasOptIn: boolean }): string {
@@ -275,12 +288,13 @@ function posted(attempt: Attempt): Step {
 }
 
 function waiting(row: MessageRecord["rows"][number]): Step {
+  const reason = row.state === "queued" ? "in-line" : row.stateReason;
   const isOver = ["blocked", "canceled", "failed", "expired"].includes(row.state);
   return {
     title: "Where it is now",
     tone: isOver ? "no" : "wait",
-    word: row.stateReason ? `${row.state}: ${row.stateReason}` : row.state,
-    sentence: row.stateReason ? sentenceOf(row.stateReason) : undefined,
+    word: reason ? `${row.state}: ${reason}` : row.state,
+    sentence: reason ? sentenceOf(reason) : undefined,
     lines: [
       ...(row.template ? [{ label: "Template", value: row.template }] : []),
       ...(row.dueInMs && row.dueInMs > 0 ? [{ label: "Weighed again in", value: spoken(row.dueInMs) }] : []),
@@ -328,9 +342,22 @@ export function madeAt(id: string): number {
   return Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
 }
 
-function clock(ms: number): string {
-  if (Number.isNaN(ms)) return "unknown";
-  return new Date(ms).toISOString().replace("T", " ").slice(0, 16).concat(" UTC");
+type Clock = (ms: number) => string;
+
+/** Times as the reader's own clock shows them; a zone that nobody knows is UTC. */
+function clockIn(zone = "UTC"): Clock {
+  const style = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
+  const format = (timeZone: string) => new Intl.DateTimeFormat("en-GB", { ...style, timeZone });
+  const known = isZone(zone) ? format(zone) : format("UTC");
+  return (ms) => (Number.isNaN(ms) ? "unknown" : known.format(ms));
+}
+
+function isZone(zone: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone: zone }));
+  } catch {
+    return false;
+  }
 }
 
 function spoken(ms: number): string {
@@ -338,7 +365,8 @@ function spoken(ms: number): string {
   if (minutes < 1) return `${Math.max(1, Math.round(ms / 1000))} s`;
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  return `${Math.round(hours / 24)} days`;
 }
 
 function capital(word: string): string {

@@ -9,6 +9,7 @@ const $ = (/** @type {string} */ id) => /** @type {any} */ (document.getElementB
 const isLive = document.body.dataset.mode === "live";
 const narrow = matchMedia("(width < 56rem)");
 const HOUR_MS = 3_600_000;
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const state = {
   /** @type {any} */ world: null,
@@ -26,16 +27,19 @@ const state = {
   typingTimer: 0,
   whyTimer: 0,
   isAsleep: false,
+  isTyping: false,
 };
 
 // Elements and icons -----------------------------------------------------------------------------------------------
 
-/** A new element: attributes by name, `on...` as listeners, children as nodes or text. */
-function el(
-  /** @type {string} */ name,
-  /** @type {Record<string, any>} */ attributes = {},
-  .../** @type {any[]} */ children
-) {
+/**
+ * A new element: attributes by name, `on...` as listeners, children as nodes or text.
+ * @param {string} name
+ * @param {Record<string, any>} attributes
+ * @param {any[]} children
+ * @returns {any}
+ */
+function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;
@@ -88,6 +92,7 @@ const icon = (/** @type {keyof typeof ICONS} */ name) => drawing(ICONS[name], "0
 
 const KEY = "esek-try-key";
 
+/** @returns {Record<string, string>} */
 function headers() {
   const key = isLive ? sessionStorage.getItem(KEY) : null;
   return key ? { authorization: `Bearer ${key}` } : {};
@@ -225,6 +230,8 @@ function beat(/** @type {any} */ pulse) {
     });
   state.clock = { ...pulse.clock, readAt: performance.now() };
   state.pulse = pulse;
+  // What stays behind is an answer too: nobody is typing any more.
+  if (state.isTyping && pulse.rows.length > state.rows.length) presence();
   state.rows = pulse.rows;
   state.marks = pulse.marks;
   showControls();
@@ -370,6 +377,7 @@ function entries() {
     day = name;
     all.push(entry);
   }
+  if (state.isTyping) all.push({ key: "typing", sign: "typing", make: typingNode, update: undefined });
   return all;
 }
 
@@ -379,6 +387,10 @@ const lineEntry = (/** @type {string} */ key, /** @type {string} */ kind, /** @t
   make: () => el("div", { class: kind }, text),
   update: undefined,
 });
+
+/** Three dots where the answer will be; the words for it are in the head of the chat. */
+const typingNode = () =>
+  el("div", { class: "msg dots", "aria-hidden": "true" }, el("div", { class: "bubble" }, el("i"), el("i"), el("i")));
 
 function emptyState() {
   return el(
@@ -546,8 +558,8 @@ function photo(/** @type {string | undefined} */ id) {
   if (id)
     void attempt(async () => {
       const blob = await (await ask(`media/${encodeURIComponent(id)}`)).blob();
-      image.src = URL.createObjectURL(blob);
       image.onload = () => URL.revokeObjectURL(image.src);
+      image.src = URL.createObjectURL(blob);
     });
   return image;
 }
@@ -652,7 +664,7 @@ function blocks(/** @type {string} */ text) {
 }
 
 const INLINE =
-  /`([^`\n]+)`|(?<![\p{L}\p{N}*])\*(\S|\S[^*\n]*\S)\*(?![\p{L}\p{N}*])|(?<![\p{L}\p{N}_])_(\S|\S[^_\n]*\S)_(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}~])~(\S|\S[^~\n]*\S)~(?![\p{L}\p{N}~])|(https?:\/\/[^\s<>]+[^\s<>.,;:!?)\]}'"])/u;
+  /`([^`\n]+)`|(?<![\p{L}\p{N}*])\*(\S|\S[^*\n]*\S)\*(?![\p{L}\p{N}*])|(?<![\p{L}\p{N}_])_(\S|\S[^_\n]*\S)_(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}~])~(\S|\S[^~\n]*\S)~(?![\p{L}\p{N}~])|(https?:\/\/[^\s<>“”„«»"]+[^\s<>“”„«»".,;:!?)\]}'])/u;
 
 /** @returns {any[]} */
 function inline(/** @type {string} */ text) {
@@ -704,14 +716,16 @@ async function showWhy() {
     );
     return;
   }
-  const answer = await attempt(async () => (await ask(`why/${encodeURIComponent(key)}?${query()}`)).json());
+  const answer = await attempt(async () =>
+    (await ask(`why/${encodeURIComponent(key)}?${query()}&zone=${encodeURIComponent(ZONE)}`)).json(),
+  );
   if (!answer || key !== state.selected) return;
   const text = state.bubbles.get(key)?.text ?? state.rows.find((row) => row.id === key)?.text;
   const isRawOpen = panel.querySelector("details")?.open ?? false;
   const steps = answer.steps.map(stepNode);
   panel.replaceChildren(
     el("h2", { class: "hidden" }, "Why"),
-    text ? el("p", { class: "quoted", dir: "auto" }, text) : "",
+    text ? el("div", { class: "quoted" }, el("div", { dir: "auto", class: "words" }, marked(text))) : "",
     steps.length > 0
       ? el("ol", { class: "steps" }, steps)
       : el(
@@ -776,8 +790,8 @@ function spoken(/** @type {number} */ ms) {
 function showControls() {
   const { fault, model } = state.pulse;
   const person = personOf();
-  for (const input of document.querySelectorAll("#model input"))
-    /** @type {HTMLInputElement} */ (input).checked = /** @type {HTMLInputElement} */ (input).value === model;
+  for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#model input")))
+    input.checked = input.value === model;
   $("fault").value = [...$("fault").options].some((option) => option.value === fault) ? fault : "off";
   $("model-hint").textContent = state.world.isModelScripted
     ? "The model is the simulator's own. When it fails, a fixed sentence leaves instead."
@@ -830,10 +844,16 @@ function showTime() {
 function presence(/** @type {string} */ what = "") {
   clearTimeout(state.typingTimer);
   const line = $("presence");
-  line.classList.toggle("is-typing", what === "typing");
-  line.textContent = what === "typing" ? words().typing : what || words().online;
+  state.isTyping = what === "typing";
+  line.classList.toggle("is-typing", state.isTyping);
+  line.textContent = state.isTyping ? words().typing : what || words().online;
+  if (!state.isTyping) return;
+  draw();
   // As in WhatsApp, the typing sign ends by itself.
-  if (what === "typing") state.typingTimer = setTimeout(() => presence(), 25_000);
+  state.typingTimer = setTimeout(() => {
+    presence();
+    draw();
+  }, 25_000);
 }
 
 /** Everything that depends on who writes to whom, and in which language. */
@@ -866,6 +886,7 @@ function showFrame() {
     ),
   );
   $("language").value = languageOf();
+  $("person").title = `${personOf()?.name}, ${personOf()?.number}`;
   presence();
 }
 
@@ -1000,8 +1021,8 @@ function pickPicture() {
 
 /** From message to message with the arrows; Enter shows why. The log itself takes the focus first. */
 function onLogKey(/** @type {KeyboardEvent} */ event) {
-  const messages = [...$("log").querySelectorAll(".msg")];
-  const current = document.activeElement?.closest(".msg");
+  const messages = /** @type {HTMLElement[]} */ ([...$("log").querySelectorAll(".msg:not(.dots)")]);
+  const current = /** @type {HTMLElement | null} */ (document.activeElement?.closest(".msg") ?? null);
   const index = current ? messages.indexOf(current) : messages.length;
   const go = (/** @type {number} */ to) => {
     event.preventDefault();
@@ -1013,7 +1034,7 @@ function onLogKey(/** @type {KeyboardEvent} */ event) {
   else if (event.key === "End") go(messages.length - 1);
   else if (event.key === "Enter" && document.activeElement === current && current) {
     event.preventDefault();
-    choose(current.dataset.key);
+    choose(current.dataset.key ?? "");
   }
 }
 
