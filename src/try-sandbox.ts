@@ -52,19 +52,21 @@ type Running = { world: TryWorld; stop: () => Promise<void> };
  * A second Esek in this process: the shops' files and templates copied, everything else its own (database, keys, secrets,
  * clock) and the simulator for its Graph API, so that no word of it can reach a real number. Stops after 15 idle minutes.
  */
-class Sandbox {
+export class Sandbox {
   readonly #config: Config;
   readonly #live: Store;
   readonly #logger: Logger;
+  readonly #idleMs: number;
   #running: Promise<Running> | undefined;
   #stopped: Promise<void> = Promise.resolve();
   #sleep = new AbortController();
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(config: Config, live: Store, logger: Logger) {
+  constructor(config: Config, live: Store, logger: Logger, idleMs = IDLE_MS) {
     this.#config = config;
     this.#live = live;
     this.#logger = logger;
+    this.#idleMs = idleMs;
   }
 
   get asleep(): AbortSignal {
@@ -73,13 +75,15 @@ class Sandbox {
 
   async world(): Promise<TryWorld> {
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => void this.stop(), IDLE_MS).unref();
     this.#running ??= this.#stopped.then(() => startSandbox(this.#config, this.#live, this.#logger));
     const running = this.#running;
     running.catch(() => {
       if (this.#running === running) this.#running = undefined;
     });
-    return (await running).world;
+    const { world } = await running;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => void this.stop(), this.#idleMs).unref();
+    return world;
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createApiKey } from "../src/store/api-keys.ts";
 import { startAt, Visitor } from "./try-kit.ts";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -173,7 +175,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", () => {
     await page.locator("#side.is-open .steps li").first().waitFor();
     expect(await serious(page)).toEqual([]);
     await page.keyboard.press("Escape");
-    expect(await page.locator("#side").evaluate("(side) => side.inert")).toBe(true);
+    expect(await page.evaluate("document.getElementById('side').inert")).toBe(true);
     expect(await page.evaluate("document.activeElement.classList.contains('msg')")).toBe(true);
   });
 
@@ -241,6 +243,42 @@ describe.skipIf(!hasBrowser)("the page in a browser", () => {
       .toEqual([480]);
     await answered(page);
   });
+});
+
+describe.skipIf(!hasBrowser)("the page in live mode", () => {
+  it("asks once for an operator's key, says when it is wrong, and keeps it out of every address", async () => {
+    const world = await startAt({
+      META_APP_SECRET: "live-app-secret",
+      META_VERIFY_TOKEN: "live-verify",
+      ESEK_MASTER_KEY: randomBytes(32).toString("base64"),
+      ESEK_MERCHANT_FILE: "merchants/demo/merchant.yaml",
+      GRAPH_API_URL: "http://127.0.0.1:9",
+    });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    try {
+      const { store } = world.esek.runtime;
+      const [merchantId] = await store.merchants.all();
+      const { key } = await createApiKey(store, merchantId!, "tests", ["operator"], "live");
+      const page = await browser.newPage({ viewport: DESKTOP });
+      const addresses: string[] = [];
+      page.on("request", (request) => addresses.push(request.url()));
+      await page.goto(world.url);
+      await page.fill("#key-input", "esek_live_wrong");
+      await page.press("#key-input", "Enter");
+      await page.locator("#key-error", { hasText: "operator's key" }).waitFor();
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/live-key.png` });
+      await page.fill("#key-input", key);
+      await page.press("#key-input", "Enter");
+      await page.locator("#chips button").first().click({ timeout: 30_000 });
+      await page.locator('.msg[data-from="business"] .tick[data-tick="read"]').waitFor({ timeout: 15_000 });
+      await page.reload();
+      await page.locator(".msg").first().waitFor();
+      expect(addresses.filter((address) => address.includes("esek_live"))).toEqual([]);
+    } finally {
+      await browser.close();
+      await world.stop();
+    }
+  }, 90_000);
 });
 
 /** A list as an agent may send one: straight to the simulator's Graph API. */

@@ -2,9 +2,13 @@ import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { createTry } from "../src/http/try/routes.ts";
+import { createLogger } from "../src/logger.ts";
 import { readMerchantFile } from "../src/merchant-file.ts";
 import { createApiKey } from "../src/store/api-keys.ts";
 import { applyMerchant } from "../src/store/merchants.ts";
+import { Sandbox } from "../src/try-sandbox.ts";
 import { type Bubble, startAt, Visitor } from "./try-kit.ts";
 
 const last = (bubbles: Bubble[], from: string) => bubbles.findLast((bubble) => bubble.from === from);
@@ -282,6 +286,38 @@ describe("try it, in live mode", () => {
     expect(await store.sql`select 1 from mailbox where kind = 'conversation'`).toHaveLength(0);
   }, 60_000);
 });
+
+it("the sandbox goes to sleep when nobody uses it, tells who listens, and wakes up again", async () => {
+  const world = await startAt();
+  const dataDir = `${world.dataDir}/live`;
+  const config = readConfig({ ESEK_DATA_DIR: dataDir, ESEK_LOG_LEVEL: "silent" });
+  const sandbox = new Sandbox(config, world.esek.runtime.store, createLogger("silent"), 400);
+  const first = await sandbox.world();
+  const { asleep } = sandbox;
+  await expect.poll(() => asleep.aborted, { timeout: 15_000 }).toBe(true);
+  const second = await sandbox.world();
+  expect(second).not.toBe(first);
+  expect((await second.shops()).map((shop) => shop.name)).toEqual(["Demo Shop"]);
+  await sandbox.stop();
+  await world.stop();
+}, 90_000);
+
+it("says what to do where there is no embedded Postgres for the sandbox", async () => {
+  const world = await startAt();
+  const config = readConfig({ ESEK_DATA_DIR: `${world.dataDir}/live`, PG_BIN_DIR: world.dataDir });
+  const sandbox = new Sandbox(config, world.esek.runtime.store, createLogger("silent"));
+  const app = createTry(
+    { mode: "live", authorise: async () => "welcome", world: () => sandbox.world(), asleep: () => sandbox.asleep },
+    createLogger("silent"),
+  );
+  const response = await app.request("/state");
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({
+    code: "embedded/binaries",
+    detail: expect.stringContaining("PG_BIN_DIR"),
+  });
+  await world.stop();
+}, 60_000);
 
 const TEMPLATE = {
   id: "1",

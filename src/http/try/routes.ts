@@ -79,7 +79,7 @@ export function createTry(doors: TryDoors, logger: Logger): Hono {
   app.get("/events", async (c) => {
     const here = await session();
     const { person, shop } = await here.chat(c.req.query("person") ?? "", c.req.query("shop"));
-    return chatStream(c, here, shop, person, doors.asleep());
+    return chatStream(c, here, shop, person, doors.asleep(), logger);
   });
 
   app.get("/why/:id", async (c) => c.json(await why(await session(), c)));

@@ -70,7 +70,7 @@ export function tellStory(
     ...[...turns, ...thought].sort((a, b) => (a.at ?? 0) - (b.at ?? 0)),
     ...attempts.filter((one) => isOurs(one.outbox)).map(posted),
     ...(about.bubble?.from === "business" ? receipts(about.bubble) : []),
-    ...record.rows.filter((row) => isOurs(row.id) && row.state !== "accepted").map(waiting),
+    ...record.rows.filter((row) => isOurs(row.id) && !isTold(row, decisions)).map(waiting),
   ];
   const first = Math.min(...steps.flatMap((step) => step.at ?? []));
   return steps.map((step) => (step.at === undefined ? step : { ...step, sinceMs: Math.max(0, step.at - first) }));
@@ -285,6 +285,12 @@ function posted(attempt: Attempt): Step {
     ],
     at: madeAt(attempt.id),
   };
+}
+
+/** Accepted rows are told by their receipts, blocked ones by the gate that blocked them. */
+function isTold(row: MessageRecord["rows"][number], decisions: readonly Decision[]): boolean {
+  const isBlock = (one: Decision) => one.outboxId === row.id && one.type === "block" && one.reason === row.stateReason;
+  return row.state === "accepted" || (row.state === "blocked" && decisions.some(isBlock));
 }
 
 function waiting(row: MessageRecord["rows"][number]): Step {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
+import type { Logger } from "../../logger.ts";
 import { bubbleOf, keyOf } from "./bubbles.ts";
 import type { Customer, Shop, SimEvent } from "./doors.ts";
 import type { Session } from "./session.ts";
@@ -12,7 +13,14 @@ const SOON_MS = 120;
  * One chat as it happens: `thread` at the start, then `message`, `status`, `read`, `typing`, and `pulse` whenever what waits,
  * stands or was turned on has changed. Ends with `asleep` when the world behind it does.
  */
-export function chatStream(c: Context, session: Session, shop: Shop, person: Customer, asleep: AbortSignal): Response {
+export function chatStream(
+  c: Context,
+  session: Session,
+  shop: Shop,
+  person: Customer,
+  asleep: AbortSignal,
+  logger: Logger,
+): Response {
   c.header("x-accel-buffering", "no");
   return streamSSE(c, async (stream) => {
     const over = new AbortController();
@@ -27,7 +35,8 @@ export function chatStream(c: Context, session: Session, shop: Shop, person: Cus
         pulse.soon();
       }
     } catch (err) {
-      if (!over.signal.aborted) throw err;
+      // The page connects again by itself; nothing of the error is for its eyes.
+      if (!over.signal.aborted) logger.error({ err }, "a stream of try it broke off");
     } finally {
       over.abort();
       await beat;

@@ -119,19 +119,25 @@ async function ask(
 const here = () => ({ person: state.person, shop: state.shop || undefined });
 const query = () => new URLSearchParams({ person: state.person, ...(state.shop ? { shop: state.shop } : {}) });
 
-/** Does something that may fail in front of somebody: the failure is said, never swallowed. */
-async function attempt(/** @type {() => Promise<any>} */ work) {
+/** What went wrong, for the person in front of the page. */
+const saidOf = (/** @type {unknown} */ err) =>
+  err instanceof TypeError
+    ? "The server does not answer. Is Esek still running?"
+    : String(/** @type {Error} */ (err).message);
+
+/**
+ * Does something that may fail in front of somebody: the failure is said, never swallowed.
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T | undefined>}
+ */
+async function attempt(work) {
   try {
     const result = await work();
     if (state.isAsleep) void listen();
     return result;
   } catch (err) {
-    toast(
-      err instanceof TypeError
-        ? "The server does not answer. Is Esek still running?"
-        : String(/** @type {Error} */ (err).message),
-      "no",
-    );
+    toast(saidOf(err), "no");
     return undefined;
   }
 }
@@ -803,10 +809,11 @@ function showControls() {
   $("hand-back").disabled = !isHeld;
   const { windowUntil, standing } = state.pulse;
   const left = windowUntil ? windowUntil - now() : 0;
+  const hasWritten = [...state.bubbles.values()].some((bubble) => bubble.from === "customer");
   const chip = (/** @type {string} */ text, /** @type {string} */ tone = "") =>
     el("li", tone ? { "data-tone": tone } : {}, text);
   $("standing").replaceChildren(
-    windowUntil === undefined
+    windowUntil === undefined && !hasWritten
       ? chip(`${person?.name ?? "Nobody"} has not written yet`)
       : left > 0
         ? chip(`Window open, ${spoken(left)} left`, "ok")
@@ -918,10 +925,9 @@ async function enter(/** @type {string} */ person) {
 }
 
 async function load() {
-  const answer = await attempt(async () =>
-    (await ask(`state?${state.shop ? new URLSearchParams({ shop: state.shop }) : ""}`)).json(),
-  );
-  if (!answer) return false;
+  const answer = await (await ask(`state?${state.shop ? new URLSearchParams({ shop: state.shop }) : ""}`)).json();
+  if (answer.shops.length === 0)
+    throw new Error("There is no shop yet. Apply one: npm run esek -- merchant apply FILE");
   state.world = answer;
   state.shop = shopOf()?.id ?? "";
   state.clock = { ...answer.clock, readAt: performance.now() };
@@ -929,6 +935,12 @@ async function load() {
   fillPickers();
   showTime();
   return true;
+}
+
+/** Nothing can be shown: why, and a way to try again. */
+function showTrouble(/** @type {string} */ text) {
+  const again = el("button", { type: "button", class: "primary", onclick: () => void start() }, "Try again");
+  $("log").replaceChildren(el("div", { class: "empty", role: "alert" }, icon("chat"), el("p", {}, text), again));
 }
 
 function showTab(/** @type {string} */ name) {
@@ -967,9 +979,12 @@ function toast(/** @type {string} */ text, /** @type {string} */ tone = "") {
   box.dataset.tone = tone;
   box.hidden = false;
   clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => {
-    box.hidden = true;
-  }, 6000);
+  toast.timer = setTimeout(
+    () => {
+      box.hidden = true;
+    },
+    tone === "no" ? 7000 : 3000,
+  );
 }
 toast.timer = 0;
 
@@ -1114,7 +1129,7 @@ function wireControls() {
   $("person").addEventListener("change", () => void enter($("person").value));
   $("shop").addEventListener("change", async () => {
     state.shop = $("shop").value;
-    if (await load()) void enter(state.person);
+    if (await attempt(load)) void enter(state.person);
   });
   $("language").addEventListener("change", () => {
     state.language = $("language").value;
@@ -1133,7 +1148,7 @@ function wireControls() {
     );
   $("new-customer").addEventListener("click", async () => {
     const made = await control({ do: "new-customer", language: languageOf() });
-    if (made && (await load())) void enter(made.person);
+    if (made && (await attempt(load))) void enter(made.person);
   });
   $("burst").addEventListener("click", () => void control({ do: "burst", language: languageOf() }));
   $("model").addEventListener(
@@ -1167,8 +1182,15 @@ function wireControls() {
 async function start() {
   if (isLive && !sessionStorage.getItem(KEY)) return askForKey();
   if (isLive) toast("Waking the sandbox…");
-  if (!(await load())) return;
-  $("toast").hidden = true;
+  try {
+    await load();
+  } catch (err) {
+    if (!$("key").open) showTrouble(saidOf(err));
+    return;
+  } finally {
+    $("toast").hidden = true;
+  }
+  $("log").replaceChildren();
   await enter(state.person);
 }
 
