@@ -265,7 +265,7 @@ describe.skipIf(!hasBrowser)("the page in live mode", () => {
       await page.goto(world.url);
       await page.fill("#key-input", "esek_live_wrong");
       await page.press("#key-input", "Enter");
-      await page.locator("#key-error", { hasText: "operator's key" }).waitFor();
+      await page.locator("#key-error", { hasText: "no active operator's key" }).waitFor();
       if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/live-key.png` });
       await page.fill("#key-input", key);
       await page.press("#key-input", "Enter");

@@ -69,7 +69,11 @@ export function createTry(doors: TryDoors, logger: Logger): Hono {
     return caller === "no-scope"
       ? c.json(problem(403, "scope", "This key has no scope operator."), 403)
       : c.json(
-          problem(401, "unauthorized", "Send an operator's key: `esek apikey create --scope operator` makes one."),
+          problem(
+            401,
+            "unauthorized",
+            "That is no active operator's key. Send one as `Authorization: Bearer esek_...`.",
+          ),
           401,
         );
   });
