@@ -1,6 +1,8 @@
 import type { Bubble } from "./bubbles.ts";
 import type { MessageRecord, Weighed } from "./doors.ts";
+import { gateFacts } from "./gate-facts.ts";
 import { codeSentence, sentenceOf } from "./reasons.ts";
+import { type Clock, clockIn, spoken } from "./times.ts";
 
 export type Tone = "ok" | "no" | "wait" | "info";
 export type Line = { label: string; value: string; tone?: Tone };
@@ -201,74 +203,6 @@ function gated(decision: Decision, clock: Clock): Step {
   };
 }
 
-type GateFacts = {
-  message?: { purpose?: string; author?: string; isAlwaysAnswered?: boolean };
-  outbound?: {
-    now?: string;
-    number?: { isTokenBroken?: boolean };
-    chat?: { isHumanHeld?: boolean; window?: { openedAt?: string; closedByMetaAt?: string } };
-    recipient?: {
-      standing?: Record<"marketing" | "utility", { isSuppressed: boolean; hasOptIn: boolean }> & {
-        isStoppedAtMeta: boolean;
-      };
-      place?: { country?: string; zones?: string[] };
-    };
-    portfolio?: { limit?: number; used?: number };
-    marketing?: { sentAt?: string[]; caps?: Record<string, number>; merchantWindow?: { from: string; to: string } };
-  };
-};
-
-const DAY_MS = 86_400_000;
-
-/** What the gate had before it, in its own order. */
-function gateFacts(facts: Record<string, unknown>, clock: Clock): Line[] {
-  const { message, outbound } = facts as GateFacts;
-  if (!outbound) return [];
-  const { chat, recipient, number, portfolio, marketing } = outbound;
-  const now = Date.parse(outbound.now ?? "");
-  const lines: Line[] = [];
-  const add = (label: string, value: string, tone?: Tone) => lines.push({ label, value, ...(tone ? { tone } : {}) });
-  add("Business time", clock(now));
-  if (message?.purpose) add("For", `${message.purpose}, by ${message.author ?? "nobody"}`);
-  if (number?.isTokenBroken) add("Access token", "broken", "no");
-  add("Chat held by", chat?.isHumanHeld ? "a person" : "the agent", chat?.isHumanHeld ? "wait" : undefined);
-  if (recipient?.standing) {
-    add("Promotions", standingOf(recipient.standing.marketing), toneOf(recipient.standing.marketing));
-    add("Order messages", standingOf(recipient.standing.utility), toneOf(recipient.standing.utility));
-    if (recipient.standing.isStoppedAtMeta) add("At Meta", "the person stopped promotions", "no");
-  }
-  const opened = Date.parse(chat?.window?.openedAt ?? "");
-  const closed = Date.parse(chat?.window?.closedByMetaAt ?? "");
-  if (Number.isNaN(opened)) add("Window", "the customer has not written", "wait");
-  else if (closed >= opened) add("Window", "closed, Meta said so", "no");
-  else add("Window", windowWords(opened + DAY_MS - now, clock(opened + DAY_MS)), opened + DAY_MS > now ? "ok" : "no");
-  if (recipient?.place?.country)
-    add("Place", [recipient.place.country, recipient.place.zones?.[0]].filter(Boolean).join(", "));
-  if (portfolio?.limit !== undefined) add("People this day", `${portfolio.used ?? 0} of ${portfolio.limit}`);
-  if (message?.purpose === "marketing" && marketing) {
-    const caps = marketing.caps ?? {};
-    add(
-      "Promotions in 30 days",
-      `${marketing.sentAt?.length ?? 0}; at most ${caps.perDay}/day, ${caps.perWeek}/week, ${caps.perMonth}/month`,
-    );
-    if (marketing.merchantWindow)
-      add("Shop's own hours", `${marketing.merchantWindow.from} to ${marketing.merchantWindow.to}`);
-  }
-  return lines;
-}
-
-function windowWords(leftMs: number, end: string): string {
-  return leftMs > 0 ? `open until ${end}, ${spoken(leftMs)} left` : `closed ${spoken(-leftMs)} ago`;
-}
-
-function standingOf({ isSuppressed, hasOptIn }: { isSuppressed: boolean; hasOptIn: boolean }): string {
-  return isSuppressed ? "stopped" : hasOptIn ? "opted in" : "no opt-in on record";
-}
-
-function toneOf({ isSuppressed, hasOptIn }: { isSuppressed: boolean; hasOptIn: boolean }): Tone | undefined {
-  return isSuppressed ? "no" : hasOptIn ? "ok" : undefined;
-}
-
 function posted(attempt: Attempt): Step {
   const isGood = attempt.state === "accepted" && attempt.status !== "failed";
   return {
@@ -346,33 +280,6 @@ function verdictLines(verdict: Verdict): Line[] {
 /** When an id was made: the first 48 bits of a version 7 uuid are real milliseconds. */
 export function madeAt(id: string): number {
   return Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
-}
-
-type Clock = (ms: number) => string;
-
-/** Times as the reader's own clock shows them; a zone that nobody knows is UTC. */
-function clockIn(zone = "UTC"): Clock {
-  const style = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
-  const format = (timeZone: string) => new Intl.DateTimeFormat("en-GB", { ...style, timeZone });
-  const known = isZone(zone) ? format(zone) : format("UTC");
-  return (ms) => (Number.isNaN(ms) ? "unknown" : known.format(ms));
-}
-
-function isZone(zone: string): boolean {
-  try {
-    return Boolean(new Intl.DateTimeFormat("en", { timeZone: zone }));
-  } catch {
-    return false;
-  }
-}
-
-function spoken(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 1) return `${Math.max(1, Math.round(ms / 1000))} s`;
-  if (minutes < 60) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
-  return `${Math.round(hours / 24)} days`;
 }
 
 function capital(word: string): string {
