@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
 import { type AgentDeps, createAgent } from "./agent/agent.ts";
 import { createLangChainRunner } from "./agent/langchain.ts";
 import type { Config } from "./config.ts";
@@ -70,6 +71,10 @@ export type RuntimeOptions = {
   /** Lets tests stand between the path and the world. */
   wrap?: (ports: Ports) => Ports;
   concurrency?: number;
+  /** The interface to listen on; every one when absent. */
+  host?: string;
+  /** The page "Try it", made from what the runtime is made of. */
+  tryIt?: (inside: { store: Store; ports: Ports }) => Hono;
 };
 
 export type Runtime = {
@@ -217,6 +222,7 @@ async function listen(
     logger: options.logger,
     observeAck: metrics.observeAck,
     metrics,
+    tryIt: options.tryIt?.({ store, ports }),
   };
   const isWeb = options.config.role !== "worker";
   const app = isWeb ? createApp(doors) : createHealthApp(doors);
@@ -226,7 +232,7 @@ async function listen(
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.config.port, () => resolve());
+    server.listen(options.config.port, options.host, () => resolve());
   });
   return {
     port: (server.address() as AddressInfo).port,
@@ -243,7 +249,8 @@ async function listen(
   };
 }
 
-function apiDoors(ports: Ports, store: Store): ApiDoors {
+/** The business API's way in; the page "Try it" sends templates by the same. */
+export function apiDoors(ports: Ports, store: Store): ApiDoors {
   return {
     authenticate: (header) => authenticate(store, header),
     send: async (merchantId, request, idempotencyKey, body) =>

@@ -6,13 +6,15 @@ import { EsekError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import { readMerchantFile } from "./merchant-file.ts";
 import { type Runtime, startRuntime } from "./runtime.ts";
+import { type Simulated, startSimulated } from "./simulated.ts";
 import { connect, type DatabaseOptions } from "./store/database.ts";
 import { startEmbedded } from "./store/embedded/server.ts";
 import { Keyring } from "./store/keyring.ts";
 import { applyMerchant, ensureSystem } from "./store/merchants.ts";
 import { migrate } from "./store/migrator.ts";
 import { readHold } from "./store/restore-hold.ts";
-import { reweighDeferred } from "./store/upkeep-jobs.ts";
+import { demoTry, modelSwitch } from "./try.ts";
+import { liveTry } from "./try-sandbox.ts";
 
 export type Esek = { runtime: Runtime; stop: () => Promise<void> };
 
@@ -77,6 +79,8 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
     const demo = config.mode === "demo" ? await startDemo(config) : undefined;
     if (demo) stops.push(demo.stop);
     if (demo || config.merchantFile) await applyFile(prepared, config.merchantFile ?? DEMO_MERCHANT);
+    const isScripted = demo !== undefined && !config.openaiBaseUrl && !config.openaiApiKey;
+    const tryIt = demo ? demoTry(demo, modelSwitch(isScripted), logger) : liveTry(config, logger);
     const runtime = await startRuntime({
       config,
       database: prepared.database,
@@ -89,13 +93,16 @@ export async function startEsek(config: Config, logger: Logger): Promise<Esek> {
         baseUrl: config.openaiBaseUrl ?? (demo ? `${demo.url}/v1` : undefined),
         apiKey: config.openaiApiKey ?? (demo ? "demo" : undefined),
       },
-      secret: (name) => config.secret(name) ?? demo?.secret(name),
+      secret: (name) =>
+        config.secret(name) ?? (demo && name === DEMO_TOKEN_NAME ? DEMO.accessToken : demo?.secret(name)),
       openOrigins: demo ? [demo.url] : [],
       clock: demo ? { now: demo.now } : undefined,
       logger,
+      wrap: tryIt.wrap,
+      tryIt: tryIt.mount,
     });
-    stops.push(() => runtime.stop());
-    demo?.connect(runtime);
+    stops.push(() => runtime.stop(), tryIt.stop);
+    await demo?.connect(runtime);
     logger.info({ mode: config.mode, port: runtime.port, role: config.role }, "ready");
     const hold = await readHold(runtime.store.sql);
     if (hold)
@@ -122,50 +129,22 @@ async function applyFile(prepared: Prepared, file: string): Promise<void> {
   }
 }
 
-type Demo = {
-  url: string;
-  secret: (name: string) => string | undefined;
-  now: () => Date;
-  connect: (runtime: Runtime) => void;
-  stop: () => Promise<void>;
-};
-
 /** The simulator in this process: Meta and the model for a machine without either. Its address lies in `<dataDir>/simulator.json`. */
-async function startDemo(config: Config): Promise<Demo> {
-  const { startSimulator } = await import("./simulator/server.ts");
-  const simulator = await startSimulator({
-    ...DEMO,
-    port: 0,
-    persona: "shop",
-    settings: { sentDelayMs: 50, deliveredDelayMs: 150, readDelayMs: 800 },
-  });
+async function startDemo(config: Config): Promise<Simulated> {
+  const simulated = await startSimulated(DEMO);
   mkdirSync(resolve(config.dataDir), { recursive: true });
   const note = join(resolve(config.dataDir), "simulator.json");
-  let offset = simulator.clock.now();
-  const started = Date.now();
   return {
-    url: simulator.url,
-    secret: (name) => ({ DEMO_ACCESS_TOKEN: DEMO.accessToken, DEMO_SHOP_URL: `${simulator.url}/shop` })[name],
-    now: () => new Date(simulator.clock.now()),
-    connect(runtime) {
-      void fetch(`${simulator.url}/_sim/webhook-url`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ url: `http://127.0.0.1:${runtime.port}/webhooks/whatsapp` }),
-      });
-      writeFileSync(note, JSON.stringify({ url: simulator.url, port: runtime.port, pid: process.pid }));
-      // The clock was moved when it runs ahead of real time: waiting rows are weighed again.
-      const timer = setInterval(() => {
-        const jump = simulator.clock.now() - offset - (Date.now() - started);
-        if (Math.abs(jump) < 1000) return;
-        offset += jump;
-        void reweighDeferred(runtime.store);
-      }, 200);
-      timer.unref();
+    ...simulated,
+    async connect(runtime) {
+      await simulated.connect(runtime);
+      writeFileSync(note, JSON.stringify({ url: simulated.url, port: runtime.port, pid: process.pid }));
+      // At once, so that the shop's templates can be tried from the first minute.
+      await runtime.syncTemplates();
     },
     async stop() {
       rmSync(note, { force: true });
-      await simulator.stop();
+      await simulated.stop();
     },
   };
 }
@@ -183,6 +162,6 @@ function masterKeyOf(config: Config, logger: Logger): Buffer {
 
 function announce(port: number): void {
   console.log(
-    `\nEsek runs in demo mode: WhatsApp and the model are simulated, nothing leaves this machine.\n  webhook  http://127.0.0.1:${port}/webhooks/whatsapp\n  chat     npm run esek -- simulate   (in a second terminal)\n`,
+    `\nEsek runs in demo mode: WhatsApp and the model are simulated, nothing leaves this machine.\n  try it   http://127.0.0.1:${port}/try\n  webhook  http://127.0.0.1:${port}/webhooks/whatsapp\n  chat     npm run esek -- simulate   (in a second terminal)\n`,
   );
 }

@@ -11,6 +11,7 @@ export type AppOptions = {
   verifyToken: () => string | undefined;
   isReady: () => Promise<{ ok: boolean; checks: Record<string, string> }>;
   api?: Hono;
+  tryIt?: Hono;
   logger: Logger;
   observeAck?: (ms: number, status: number) => void;
   metrics?: { contentType: string; render: () => Promise<string> };
@@ -25,6 +26,7 @@ export function createApp(options: AppOptions): Hono {
   const app = createHealthApp(options);
   app.route(WEBHOOK_PATH, handshake(options));
   if (options.api) app.route("/api/v1", options.api);
+  if (options.tryIt) app.route("/try", options.tryIt);
   return app;
 }
 

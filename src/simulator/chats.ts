@@ -15,6 +15,8 @@ export type ChatItem = {
   buttons?: readonly { id: string; title: string }[];
   status?: "accepted" | "held" | "sent" | "delivered" | "read" | "failed";
   errorCode?: number;
+  /** When each status came, in real milliseconds: what a page shows beside the ticks. */
+  statusAt?: Record<string, number>;
 };
 
 export type ChatEvent =
@@ -66,6 +68,7 @@ export class Chats {
 
   setStatus(chat: Chat, item: ChatItem, status: ChatItem["status"], errorCode?: number): void {
     item.status = status;
+    item.statusAt = { ...item.statusAt, [status ?? "accepted"]: Date.now() };
     if (errorCode !== undefined) item.errorCode = errorCode;
     tell(chat, { type: "status", wamid: item.wamid, status: status ?? "accepted", errorCode });
   }

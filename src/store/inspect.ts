@@ -67,7 +67,7 @@ async function explainIn(tx: Tx, keys: MerchantKeys, id: string, decide: Decide)
     union all select null, null, i.id from inbox i where (${isUuid} and i.id = ${isUuid ? id : null}::uuid) or i.wamid_hash = any(select decode(h, 'hex') from unnest(${hashes}::text[]) h)
     limit 1`;
   if (!target) return undefined;
-  const turnIds = target.turnId ? [target.turnId] : target.eventId ? await turnsOfEvent(tx, target.eventId) : [];
+  const turnIds = target.turnId ? [target.turnId] : target.eventId ? await turnsOfEvent(tx, keys, target.eventId) : [];
   const rows = await tx<
     {
       id: string;
@@ -104,12 +104,22 @@ async function explainIn(tx: Tx, keys: MerchantKeys, id: string, decide: Decide)
   return { message: { turns: turnIds, outbox: target.outboxId, event: target.eventId }, decisions, attempts };
 }
 
-/** The turns that answered an event: through what they sent in reply, and through the ids in their decisions' source keys. */
-async function turnsOfEvent(tx: Tx, eventId: string): Promise<string[]> {
-  const rows = await tx<
+/**
+ * The turns that weighed an event: through what they sent in reply, through the ids in their decisions' source keys, and,
+ * for a turn that sent nothing, through the events its own decisions name.
+ */
+async function turnsOfEvent(tx: Tx, keys: MerchantKeys, eventId: string): Promise<string[]> {
+  const answered = await tx<
     { id: string }[]
   >`select distinct turn_id as id from outbox where (reply_to = ${eventId} or dedupe_key like ${`%${eventId}%`}) and turn_id is not null`;
-  return rows.map((row) => row.id);
+  const weighed = await tx<{ id: string; turnId: string; facts: Uint8Array }[]>`
+    select d.id, d.turn_id as "turnId", d.facts_ct as facts from decision d join inbox i on i.conversation_id = d.conversation_id
+    where i.id = ${eventId} and d.subject = 'turn' and d.turn_id is not null and d.decided_at >= i.event_at order by d.decided_at, d.id limit 100`;
+  const named = weighed.filter((row) => {
+    const facts = JSON.parse(keys.open("decision", "facts_ct", row.id, row.facts)) as Record<string, unknown> | null;
+    return facts?.event === eventId || (Array.isArray(facts?.events) && facts.events.includes(eventId));
+  });
+  return [...new Set([...answered.map((row) => row.id), ...named.map((row) => row.turnId)])];
 }
 
 /** The stored facts through today's gate. Only the length of a text is not stored with them, and the gate never asks for it. */

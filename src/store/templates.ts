@@ -20,3 +20,14 @@ export async function saveTemplates(
     await tx`update template set status = 'DELETED' where merchant_id = ${merchantId} and waba_id = ${wabaId} and not (name || '|' || language = any(${kept}))`;
   });
 }
+
+/** What may be sent now, by our copy. */
+export async function approvedTemplates(store: Store, merchantId: MerchantId, wabaId: string): Promise<Template[]> {
+  return transaction(
+    store.sql,
+    [merchantId],
+    (tx) => tx<Template[]>`
+      select name, language, category, status, components from template
+      where merchant_id = ${merchantId} and waba_id = ${wabaId} and status = 'APPROVED' order by name, language`,
+  );
+}

@@ -1,4 +1,5 @@
 import type { OutboxId } from "../domain/ids.ts";
+import type { OutboxReason } from "../policy/reasons.ts";
 import { HELD_TEXT_MS } from "../policy/template-fallback.ts";
 import type { DecideStatus } from "../ports.ts";
 import { makeDue } from "./attempts.ts";
@@ -21,14 +22,14 @@ export async function upkeepOnce(store: Store, decide: DecideStatus): Promise<vo
   }
 }
 
-/** The business clock was moved, or a restriction was lifted: every waiting row is weighed again now. */
-export async function reweighDeferred(store: Store): Promise<number> {
+/** The business clock was moved, or a restriction was lifted: every waiting row (or those that wait for one reason) is weighed again now. */
+export async function reweighDeferred(store: Store, reason?: OutboxReason): Promise<number> {
   let count = 0;
   for (const merchantId of await store.merchants.all())
     count += await transaction(store.sql, [merchantId], async (tx) => {
       const rows = await tx<
         { id: OutboxId }[]
-      >`select id from outbox where merchant_id = ${merchantId} and state = 'deferred' order by id`;
+      >`select id from outbox where merchant_id = ${merchantId} and state = 'deferred' and state_reason = coalesce(${reason ?? null}, state_reason) order by id`;
       for (const row of rows) await makeDue(tx, row.id, 0);
       return rows.length;
     });

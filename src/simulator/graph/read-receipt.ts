@@ -21,6 +21,8 @@ export function readReceipt(sim: Sim, phone: PhoneNumber, body: JsonObject): { i
   if (!isOurs || sim.clock.now() - found.item.at > 30 * DAY_MS) {
     throw new GraphError(131009, "The message_id is not that of a message received in the last 30 days.");
   }
+  found.item.status = "read";
+  found.item.statusAt = { read: Date.now() };
   tell(found.chat, { type: "read", wamid });
   if (isTyping) tell(found.chat, { type: "typing", wamid });
   return { isTyping };
