@@ -12,6 +12,7 @@ import { apiDoors } from "./runtime.ts";
 import type { Simulated } from "./simulated.ts";
 import { chatView } from "./store/chat-view.ts";
 import { recordConsent } from "./store/consent-admin.ts";
+import { returnToAgent } from "./store/handoffs.ts";
 import { applyMerchant } from "./store/merchants.ts";
 import { messageRecord } from "./store/message-record.ts";
 import type { Store } from "./store/store.ts";
@@ -86,6 +87,11 @@ export function simulatedWorld(simulated: Simulated, { store, ports }: Inside, m
       } as const;
       await recordConsent(store, (await ownerOf(shopId)).merchantId, { ...given, person: { waId: phone } });
     },
+    handBack: async (shopId, phone) => {
+      const { merchantId } = await ownerOf(shopId);
+      const { conversation } = await chatView(store, merchantId, shopId, { waId: phone });
+      if (conversation) await returnToAgent(store, merchantId, conversation);
+    },
     model: (mode) => model.set(mode, simulator),
     isModelScripted: model.isScripted,
     mend: async () => {
@@ -110,7 +116,6 @@ async function shopsOf(store: Store) {
         number: number.display,
         languages: config.languages,
         country: config.country,
-        idleHours: config.humanIdleHours,
       })),
     ),
   );

@@ -62,7 +62,7 @@ export class Time {
     await this.#rig.sql(async (tx) => {
       await tx`update outbox set state = 'canceled' where id > ${this.#since} and state in ('queued', 'deferred')`;
       await tx`delete from outbox_due where outbox_id > ${this.#since}`;
-      await tx`update mailbox set due_at = 'infinity', token = null, lease_until = null where id > ${this.#since} and kind = 'conversation'`;
+      await tx`update mailbox set due_at = 'infinity', token = null, lease_until = null, human_since = null where id > ${this.#since} and kind = 'conversation'`;
       await tx`update mailbox set token = null, lease_until = null where kind = 'sender'`;
     });
   }

@@ -182,6 +182,14 @@ describe("try it, with no configuration", () => {
     await expect
       .poll(async () => (await visitor.why(person, key)).steps.map((step) => step.word), { timeout: 10_000 })
       .toContain("human-has-chat");
+    // Given back: what waited is answered now, and the answer says who gives it.
+    await visitor.control(person, { do: "hand-back" });
+    await visitor.see(
+      person,
+      (bubbles, pulse) =>
+        !pulse?.humanUntil &&
+        bubbles.some((one) => one.from === "business" && one.text?.includes("is answering again")),
+    );
   });
 
   it("a picture travels both ways: sent as bytes, shown from the simulator's shelf", async () => {

@@ -24,6 +24,7 @@ export type ChatRow = {
 };
 
 export type ChatView = {
+  conversation: ConversationId | undefined;
   windowUntil: Date | undefined;
   humanUntil: Date | undefined;
   standing: Standing;
@@ -31,7 +32,13 @@ export type ChatView = {
 };
 
 const ROW_LIMIT = 100;
-const NOBODY: ChatView = { windowUntil: undefined, humanUntil: undefined, standing: standing([]), rows: [] };
+const NOBODY: ChatView = {
+  conversation: undefined,
+  windowUntil: undefined,
+  humanUntil: undefined,
+  standing: standing([]),
+  rows: [],
+};
 
 /** One conversation as it stands: window, hand-over, consent and its newest rows. Reads only: nobody is made a contact by it. */
 export async function chatView(
@@ -47,6 +54,7 @@ export async function chatView(
     const humanUntil =
       box.humanSince && new Date(box.humanSince.getTime() + merchant.config.humanIdleHours * 3_600_000);
     return {
+      conversation: box.id,
       windowUntil: windowEnd({ openedAt: box.windowAt ?? undefined, closedByMetaAt: box.windowClosedAt ?? undefined }),
       humanUntil: humanUntil && humanUntil > store.clock.now() ? humanUntil : undefined,
       standing: standing(await selectLedger(tx, merchantId, { phoneId: box.phoneId as never }, box.contactId as never)),

@@ -21,7 +21,6 @@ export type Shop = {
   names: Record<string, string>;
   number: string;
   languages: string[];
-  idleHours: number;
 };
 
 /** A customer of the simulated world. `key` is the page's own word for them: no address ever holds a phone number. */
@@ -59,7 +58,7 @@ export type TryWorld = {
   mend: () => Promise<void>;
   clockMoved: () => Promise<void>;
   /** Gives a chat back to the agent before the idle time is over, where the store can. */
-  handBack?: (shopId: string, phone: string) => Promise<void>;
+  handBack: (shopId: string, phone: string) => Promise<void>;
 };
 
 export type TemplateSend = { name: string; language: string; body: { type: "text"; text: string; name?: string }[] };

@@ -43,7 +43,6 @@ export class Session {
         category: templates.find((one) => one.name === name)!.category,
       })),
       isModelScripted: world.isModelScripted,
-      canHandBack: world.handBack !== undefined,
       clock,
       model: this.model,
     };

@@ -800,12 +800,10 @@ function showControls() {
     input.checked = input.value === model;
   $("fault").value = [...$("fault").options].some((option) => option.value === fault) ? fault : "off";
   $("model-hint").textContent = state.world.isModelScripted
-    ? "The model is the simulator's own. When it fails, a fixed sentence leaves instead."
+    ? "The model is the simulator's own. When it fails, the shop's documents answer, or a fixed sentence does."
     : "A real endpoint answers; every other choice cuts it off before it is asked.";
   const isHeld = Boolean(state.pulse.humanUntil);
-  $("hand-back").textContent = state.world.canHandBack
-    ? "Give the chat back"
-    : `Let ${shopOf()?.idleHours ?? 12} idle hours pass`;
+  $("hand-back").textContent = "Give the chat back";
   $("hand-back").disabled = !isHeld;
   const { windowUntil, standing } = state.pulse;
   const left = windowUntil ? windowUntil - now() : 0;
@@ -1161,13 +1159,7 @@ function wireControls() {
     if (!text) return $("staff").focus();
     if (await control({ do: "take-over", text })) $("staff").value = "";
   });
-  $("hand-back").addEventListener(
-    "click",
-    () =>
-      void control(
-        state.world.canHandBack ? { do: "hand-back" } : { do: "clock", hours: (shopOf()?.idleHours ?? 12) + 0.05 },
-      ),
-  );
+  $("hand-back").addEventListener("click", () => void control({ do: "hand-back" }));
   $("opt-in").addEventListener(
     "click",
     async () => (await control({ do: "opt-in" })) && toast("The opt-in is on the ledger."),
