@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -66,8 +66,8 @@ async function control(path: string, body: object): Promise<void> {
 }
 /** The demo's file for another merchant, of another WABA. */
 function merchantFile(slug: string, wabaId: string, phoneId: string, change = (yaml: string) => yaml): string {
-  for (const name of ["prompt.md", "faq.md"])
-    writeFileSync(join(folder, name), readFileSync(join(ROOT, "merchants/demo", name)));
+  for (const name of ["prompt.md", "knowledge"])
+    cpSync(join(ROOT, "merchants/demo", name), join(folder, name), { recursive: true });
   const yaml = readFileSync(join(ROOT, FILE), "utf8")
     .replace("slug: demo", `slug: ${slug}`)
     .replace(WABA_ID, wabaId)
