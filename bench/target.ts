@@ -5,6 +5,8 @@ import { startRuntime } from "../src/runtime.ts";
 import { SECRET, TOKEN } from "./payload.ts";
 
 const { env } = process;
+// As in production after its first answer: the resident memory is measured with it.
+if (env.ROLE !== "web") await Promise.all([import("langchain"), import("@langchain/openai")]);
 const runtime = await startRuntime({
   config: readConfig({
     PORT: "0",

@@ -35,6 +35,8 @@ const ALLOWED: Record<string, string[]> = {
   connect: ["policy", "store", "whatsapp"],
   // The composition: these know everybody and are known by nobody but each other.
   runtime: ["*"],
+  doors: ["*"],
+  "template-sync": ["*"],
   start: ["*"],
   simulated: ["*"],
   try: ["*"],
@@ -80,6 +82,20 @@ describe("who may import whom", () => {
       ),
     ).toEqual([]);
     expect(violations("pipeline.ts", 'import type { Ports } from "./ports.ts";')).toEqual([]);
+  });
+
+  it("LangChain is loaded by one file, at its first call: who takes no turns never pays for it", () => {
+    const loads = files(SRC).flatMap((file) => {
+      const source = readFileSync(file, "utf8");
+      const isLoaded = /^import (?!type )[^;]*"@?langchain/m.test(source);
+      const isLoadedLater = /await import\("@?langchain|import\("@?langchain[^)]*"\)(?!\.|;)/.test(
+        source.replace(/typeof import\([^)]*\)/g, ""),
+      );
+      return isLoaded || isLoadedLater ? [`${relative(SRC, file)}${isLoaded ? " at its start" : ""}`] : [];
+    });
+    expect(loads.filter((file) => !file.endsWith(".test.ts") && !file.startsWith("architecture"))).toEqual([
+      "agent/langchain.ts",
+    ]);
   });
 
   it("policy and domain touch no clock, no randomness and nothing asynchronous", () => {

@@ -5,46 +5,38 @@ import type { Hono } from "hono";
 import { type AgentDeps, createAgent } from "./agent/agent.ts";
 import { createLangChainRunner } from "./agent/langchain.ts";
 import type { Config } from "./config.ts";
-import { isConnected } from "./connect/connect.ts";
-import { embeddedSignup } from "./connect/embedded-signup.ts";
-import type { ConnectWorld } from "./connect/run.ts";
 import { localKeyProvider } from "./crypto/key-provider.ts";
 import type { MerchantId, PhoneId } from "./domain/ids.ts";
-import { errorCode } from "./errors.ts";
+import { apiDoors, signupDoors } from "./doors.ts";
 import { createGuard } from "./guardrails/guard.ts";
 import { loadSentences } from "./guardrails/sentences.ts";
-import { type ApiDoors, createApi, wordsOf } from "./http/api.ts";
+import { createApi } from "./http/api.ts";
 import { type AppOptions, createApp, createHealthApp, handleWebhook } from "./http/app.ts";
-import { createEmbeddedSignup, type SignupDoors } from "./http/embedded-signup.ts";
+import { createEmbeddedSignup } from "./http/embedded-signup.ts";
 import { createLlm } from "./llm/client.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { receive, recordStatus } from "./pipeline.ts";
-import { decideOutbound } from "./policy/outbound-gate.ts";
 import type { Clock, GuardPort, Ports } from "./ports.ts";
 import { createSafeFetch, type SafeFetch } from "./safe-fetch.ts";
-import { authenticate } from "./store/api-keys.ts";
 import { readBacklog } from "./store/backlog.ts";
-import { sendBusinessMessage } from "./store/business-messages.ts";
 import { connect, type Sql, transaction } from "./store/database.ts";
 import { Identities } from "./store/identities.ts";
 import { createInbox } from "./store/inbox.ts";
 import { Keyring } from "./store/keyring.ts";
-import { createKnowledge } from "./store/knowledge.ts";
+import { createKnowledge, refreshKnowledge } from "./store/knowledge.ts";
 import { createMailbox } from "./store/mailbox.ts";
 import { tokenLookup } from "./store/merchant-secrets.ts";
 import { ensureSystem, MerchantDirectory } from "./store/merchants.ts";
-import { raiseNotice } from "./store/notices.ts";
 import { createOutbox, POST_TIMEOUT_MS } from "./store/outbox.ts";
 import { retainAll } from "./store/retention.ts";
 import { createSenders } from "./store/senders.ts";
 import type { Store } from "./store/store.ts";
-import { saveTemplates } from "./store/templates.ts";
 import { upkeepOnce } from "./store/upkeep-jobs.ts";
 import { createDeliveries } from "./store/webhook-deliveries.ts";
+import { syncTemplates } from "./template-sync.ts";
 import { loadTracing, type Tracing } from "./tracing.ts";
 import { createGraph } from "./whatsapp/graph.ts";
-import { listTemplates } from "./whatsapp/management.ts";
 import { parseWebhook } from "./whatsapp/parse.ts";
 import { renderer } from "./whatsapp/render.ts";
 import { isAuthentic } from "./whatsapp/signature.ts";
@@ -137,7 +129,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const tracing = await loadTracing(config.traces);
   const ports = metrics.measured(tracing.traced(options.wrap?.(bare) ?? bare));
 
-  const syncTemplates = () => syncAll(store, options, token);
+  const sync = () => syncTemplates(store, options, token);
   const stops: (() => Promise<void>)[] = [];
   if (config.role !== "web") {
     const turns = new TurnWorker(ports, mailbox, logger, {
@@ -152,7 +144,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       (err) => logger.error({ err }, "upkeep failed"),
     );
     const templates = new Loop(
-      () => syncTemplates().then(() => false),
+      () => sync().then(() => false),
       TEMPLATE_SYNC_MS,
       (err) => logger.warn({ err }, "template sync failed"),
     );
@@ -164,6 +156,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     );
     wake = (what) => (what === "turns" ? turns.nudge() : what === "sender" ? sender.nudge() : chores.nudge());
     const told = new WebhookWorker(createDeliveries(store), safeFetch, options.secret, logger);
+    void refreshKnowledge(store).catch((err) => logger.error({ err }, "documents could not be read anew"));
     for (const part of [turns, sender, chores, templates, told, retention]) part.start();
     stops.push(
       () => told.stop(),
@@ -183,7 +176,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     store,
     ports,
     port: web?.port ?? 0,
-    syncTemplates,
+    syncTemplates: sync,
     async stop() {
       await web?.stop();
       await inbox.idle();
@@ -249,58 +242,6 @@ async function listen(
   };
 }
 
-/** The business API's way in; the page "Try it" sends templates by the same. */
-export function apiDoors(ports: Ports, store: Store): ApiDoors {
-  return {
-    authenticate: (header) => authenticate(store, header),
-    send: async (merchantId, request, idempotencyKey, body) =>
-      sendBusinessMessage(
-        store,
-        {
-          merchantId: merchantId as MerchantId,
-          phoneNumberId: request.from,
-          person: { waId: request.to?.slice(1), bsuid: request.recipient },
-          content: request.template
-            ? { type: "template", template: request.template }
-            : { type: "text", text: request.text!.body },
-          verdict: await ports.guard.check(wordsOf(request), "outbound"),
-          author: "api",
-          idempotencyKey,
-          body,
-          expiresAt: request.expires_at ? new Date(request.expires_at) : undefined,
-        },
-        decideOutbound,
-      ),
-  };
-}
-
-function signupDoors(options: RuntimeOptions, store: Store): SignupDoors {
-  const { config, appId, verifyToken } = options;
-  const world: ConnectWorld = {
-    store,
-    graph: { url: options.graphUrl, version: config.graphApiVersion },
-    app: { id: appId ?? config.appId, secret: options.appSecrets[0], verifyToken },
-  };
-  return {
-    authenticate: (header) => authenticate(store, header),
-    async signUp(caller, body) {
-      const merchantId = caller as MerchantId;
-      const fromEnvironment = options.secret((await store.merchants.get(merchantId)).config.token.env);
-      const { slug, steps } = await embeddedSignup(world, {
-        merchantId,
-        code: body.code,
-        wabaId: body.waba_id,
-        phoneNumberId: body.phone_number_id,
-        slug: body.slug,
-        pin: body.pin ?? config.pin,
-        isCoexistence: body.coexistence,
-        fromEnvironment,
-      });
-      return { slug, steps, isConnected: isConnected(steps) };
-    },
-  };
-}
-
 async function readiness(sql: Sql): Promise<{ ok: boolean; checks: Record<string, string> }> {
   try {
     await sql`select 1`;
@@ -317,30 +258,4 @@ async function phoneNumberId(store: Store, merchantId: MerchantId, phoneId: Phon
     (tx) => tx<{ id: string }[]>`select phone_number_id as id from phone where id = ${phoneId}`,
   );
   return row?.id;
-}
-
-/** Every WABA by itself: one that Graph refuses must not keep the others from being read. */
-async function syncAll(
-  store: Store,
-  options: RuntimeOptions,
-  token: (merchantId: MerchantId) => Promise<string | undefined>,
-): Promise<void> {
-  for (const merchantId of await store.merchants.all()) {
-    const bearer = await token(merchantId);
-    if (!bearer) continue;
-    for (const waba of (await store.merchants.get(merchantId)).config.wabas) {
-      try {
-        const remote = { url: options.graphUrl, version: options.config.graphApiVersion, token: bearer };
-        await saveTemplates(store, merchantId, waba.id, await listTemplates(remote, waba.id));
-      } catch (err) {
-        options.logger.warn({ err, merchant: merchantId }, "templates of a WABA could not be read");
-        const notice = {
-          kind: "template-sync-failed",
-          dedupeKey: `template-sync:${waba.id}`,
-          detail: { waba: waba.id, code: errorCode(err) },
-        };
-        await transaction(store.sql, [merchantId], (tx) => raiseNotice(tx, merchantId, notice));
-      }
-    }
-  }
 }
