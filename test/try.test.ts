@@ -55,7 +55,7 @@ describe("try it, with no configuration", () => {
   it("a word is answered, its ticks turn, and its record says what was decided and why", async () => {
     const { key } = await visitor.say("emma", "When do you deliver?");
     const answer = await visitor.see("emma", (bubbles) => isRead(last(bubbles, "business")));
-    expect(answer.text).toMatch(/deliver/i);
+    expect(answer.text).toMatch(/working days|Sunday|deliver/i);
     const ours = await visitor.why("emma", answer.key);
     expect(ours.steps.map((step) => step.title)).toEqual([
       "Received",

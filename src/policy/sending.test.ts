@@ -56,6 +56,7 @@ function row(author: Author = "agent", changes: Partial<RowFacts> = {}): RowFact
     tries: 0,
     isLaneClear: true,
     isCalledOff: false,
+    isAnswerGone: false,
     pairFreeAt: undefined,
     outbound,
     fallback: { templateName: "answer_ready", languages: ["de", "en"], preferred: ["de"], standing },
@@ -95,6 +96,7 @@ describe("what the sender does when the gate says yes", () => {
 
   const rows: [when: string, changes: Partial<RowFacts>, then: unknown][] = [
     ["was written before a stop of everything", { isCalledOff: true }, { type: "end", state: "blocked", reason: "opted-out" }],
+    ["announces an answer that is gone", { isAnswerGone: true }, { type: "end", state: "blocked", reason: "superseded" }],
     ["waits for the earlier part of the answer", { isLaneClear: false }, { type: "wait" }],
     ["waits for the pair limit", { pairFreeAt: later(6000) }, { type: "defer", until: later(6000), reason: "pair-limit" }],
     ["waits for its turn before it minds the pair limit", { isLaneClear: false, pairFreeAt: later(6000) }, { type: "wait" }],

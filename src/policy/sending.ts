@@ -18,6 +18,8 @@ export type RowFacts = {
   isLaneClear: boolean;
   /** Written by the agent before a stop of everything that stands: only what was on the wire then may have left. */
   isCalledOff: boolean;
+  /** "Your answer is ready" for an answer that is not held any more: tapped, superseded or past its time. */
+  isAnswerGone: boolean;
   pairFreeAt: Date | undefined;
   outbound: OutboundFacts;
   fallback: FallbackFacts;
@@ -41,6 +43,7 @@ export function planSending(facts: RowFacts, { decision, cleared }: GateResult):
   const now = facts.outbound.now;
   if (facts.expiresAt && facts.expiresAt <= now) return { type: "end", state: "expired", reason: "expired" };
   if (facts.isCalledOff) return { type: "end", state: "blocked", reason: "opted-out" };
+  if (facts.isAnswerGone) return { type: "end", state: "blocked", reason: "superseded" };
   if (decision.type === "defer") return { type: "defer", until: decision.until, reason: decision.reason };
   if (decision.type === "block") {
     const isAnswer = facts.message.author === "agent" || facts.message.author === "human";

@@ -1,6 +1,7 @@
 import type { StatusEvent, WebhookEvent } from "../domain/event.ts";
 import { type ContactId, type EventId, type MerchantId, newId, SYSTEM_MERCHANT } from "../domain/ids.ts";
 import type { Person } from "../domain/person.ts";
+import { errorCode } from "../errors.ts";
 import type { DecideStatus, InboxPort, Incoming, Kept } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
 import type { Identities, Wanted } from "./identities.ts";
@@ -138,7 +139,9 @@ async function writeBatch(
         return { kept, duplicates: own.length - kept, unrouted: 0 };
       });
     } catch (err) {
-      if (!(err instanceof StaleContact) || attempt === 5) throw err;
+      // Two batches met over one person more often than a transaction tries by itself: nothing was kept, so once more.
+      const isMeeting = err instanceof StaleContact || errorCode(err) === "database/40P01";
+      if (!isMeeting || attempt === 5) throw err;
       identities.forget();
     }
   }

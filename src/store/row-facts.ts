@@ -91,6 +91,7 @@ export async function rowFacts(
       },
       tries: row.tries,
       isCalledOff: isCalledOff(row, gathered),
+      isAnswerGone: await isAnswerGone(tx, row, content),
       isLaneClear: row.lane === null || !lane!.blocked,
       pairFreeAt: pair && pairFreeAt(pair, now),
       outbound: gathered.facts,
@@ -99,6 +100,13 @@ export async function rowFacts(
       expiresAt: row.expiresAt ?? undefined,
     },
   };
+}
+
+/** A fallback template that failed and is tried again: meanwhile the customer may have written, and been answered. */
+async function isAnswerGone(tx: Tx, row: Row, content: Content): Promise<boolean> {
+  if (content.type !== "template" || row.reason !== "held-answer") return false;
+  const [held] = await tx<{ state: string }[]>`select state from held_answer where turn_id = ${row.turnId}`;
+  return held?.state !== "held";
 }
 
 /** STOP takes queued rows out by itself; this is the one that was on its way then and would be tried again. */
