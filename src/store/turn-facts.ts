@@ -39,36 +39,24 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, initiated, dead, newest, pending, said, released, ordered, summary, spend] =
-      await Promise.all([
-        selectEvents(tx, claim),
-        gatherOutbound(tx, {
-          merchantId: claim.merchantId,
-          phoneId: claim.phoneId,
-          contactId: claim.contactId,
-          conversationId: claim.conversationId,
-          config: merchant.config,
-          keys,
-          now,
-        }),
-        selectSent(tx, claim),
-        selectHeld(tx, keys, claim),
-        tx<
-          { purpose: Purpose; at: Date }[]
-        >`select purpose, sent_at as at from outbox where contact_id = ${claim.contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1`,
-        tx<
-          { at: Date | null }[]
-        >`select max(received_at) as at from inbox where conversation_id = ${claim.conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days'`,
-        tx<
-          { purpose: Purpose }[]
-        >`select purpose from outbox where contact_id = ${claim.contactId} and sent_at is not null order by sent_at desc limit 1`,
-        isDisclosurePending(tx, claim),
-        selectSaid(tx, claim),
-        tx`select 1 from held_answer where conversation_id = ${claim.conversationId} and state = 'released' limit 1`,
-        tx`select 1 from inbox where conversation_id = ${claim.conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)} limit 1`,
-        readSummary(tx, keys, claim.conversationId),
-        readSpend(tx, claim.merchantId, claim.contactId, merchant.config, now),
-      ]);
+    const [rows, gathered, sent, held, past, said, summary, spend] = await Promise.all([
+      selectEvents(tx, claim),
+      gatherOutbound(tx, {
+        merchantId: claim.merchantId,
+        phoneId: claim.phoneId,
+        contactId: claim.contactId,
+        conversationId: claim.conversationId,
+        config: merchant.config,
+        keys,
+        now,
+      }),
+      selectSent(tx, claim),
+      selectHeld(tx, keys, claim),
+      selectPast(tx, claim, now),
+      selectSaid(tx, claim),
+      readSummary(tx, keys, claim.conversationId),
+      readSpend(tx, claim.merchantId, claim.contactId, merchant.config, now),
+    ]);
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
       rows,
@@ -86,21 +74,21 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
         id: claim.contactId,
         language: gathered.contact.language,
         name: gathered.contact.name,
-        isDisclosed: gathered.contact.isDisclosed || pending,
+        isDisclosed: gathered.contact.isDisclosed || past.isDisclosurePending,
       },
       events,
       history,
       summary,
       spend,
-      lastBusinessInitiated: initiated[0],
-      isLastSentMarketing: newest[0]?.purpose === "marketing",
-      isOrderOpen: ordered.length > 0,
+      lastBusinessInitiated: past.initiated ? { ...past.initiated, at: new Date(past.initiated.at) } : undefined,
+      isLastSentMarketing: past.newestPurpose === "marketing",
+      isOrderOpen: past.isOrderOpen,
       ledger: gathered.ledger,
       lastOptions: last ? optionsOf(readContent(keys, last)) : [],
       isAnswerLaterAsked: sent.some((row) => row.reason === "answer-later"),
       held,
-      isHeldReleased: released.length > 0,
-      deadLetterSince: dead[0]?.at ?? undefined,
+      isHeldReleased: past.isHeldReleased,
+      deadLetterSince: past.deadSince ?? undefined,
       humanSince: gathered.humanSince,
       isHandoffNoticed: sent.some(
         (row) => row.reason === "human-has-chat" && handedOver !== undefined && row.decidedAt > handedOver,
@@ -248,9 +236,24 @@ async function selectHeld(tx: Tx, keys: MerchantKeys, claim: Claim): Promise<Hel
   };
 }
 
-/** A disclosure that is on its way counts, unless its message failed: then the next answer carries it again. */
-async function isDisclosurePending(tx: Tx, claim: Claim): Promise<boolean> {
-  const rows =
-    await tx`select 1 from outbox where conversation_id = ${claim.conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted') limit 1`;
-  return rows.length > 0;
+type Past = {
+  initiated: { purpose: Purpose; at: string } | null;
+  newestPurpose: Purpose | null;
+  deadSince: Date | null;
+  isHeldReleased: boolean;
+  isOrderOpen: boolean;
+  /** A disclosure on its way counts, unless its message failed: then the next answer carries it again. */
+  isDisclosurePending: boolean;
+};
+
+/** What the past says of this turn, each by its own index, in one statement. */
+async function selectPast(tx: Tx, { contactId, conversationId }: Claim, now: Date): Promise<Past> {
+  const [row] = await tx<Past[]>`select
+    (select jsonb_build_object('purpose', purpose, 'at', sent_at) from outbox where contact_id = ${contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1) as initiated,
+    (select purpose from outbox where contact_id = ${contactId} and sent_at is not null order by sent_at desc limit 1) as "newestPurpose",
+    (select max(received_at) from inbox where conversation_id = ${conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days') as "deadSince",
+    exists (select 1 from held_answer where conversation_id = ${conversationId} and state = 'released') as "isHeldReleased",
+    exists (select 1 from inbox where conversation_id = ${conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)}) as "isOrderOpen",
+    exists (select 1 from outbox where conversation_id = ${conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted')) as "isDisclosurePending"`;
+  return row!;
 }
