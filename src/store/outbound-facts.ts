@@ -12,7 +12,7 @@ import { selectLedger } from "./consent-ledger.ts";
 import { CONTACT_COLUMNS, type Contact, readContact } from "./contacts.ts";
 import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
-import { readSpend } from "./spend.ts";
+import { readMerchantSpend } from "./spend.ts";
 
 export type Subject = {
   merchantId: MerchantId;
@@ -81,7 +81,7 @@ export async function gatherOutbound(
       ? portfolioFacts(tx, merchantId, number!, contactId, now)
       : { limit: undefined, used: 0, isCounted: false, nextFreeAt: undefined },
     isTemplate && config.budgets.whatsappUsdPerDay !== undefined
-      ? readSpend(tx, merchantId, contactId, config, now).then((spend) => ({
+      ? readMerchantSpend(tx, merchantId, config, now).then((spend) => ({
           isSpent: isWhatsappSpent(spend, config.budgets),
         }))
       : { isSpent: false },

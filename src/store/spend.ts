@@ -4,33 +4,18 @@ import type { MerchantConfig } from "../domain/merchant.ts";
 import { type Spend, spendDay } from "../policy/budget.ts";
 import type { Tx } from "./database.ts";
 
-/** Today's spending of a person and their merchant. The merchant's sum is read only where a limit asks for it. */
-export async function readSpend(
+/** What a merchant spent today, over all people; read only where a limit of theirs asks for it. */
+export async function readMerchantSpend(
   tx: Tx,
   merchantId: MerchantId,
-  contactId: ContactId,
-  config: MerchantConfig,
+  { budgets }: Pick<MerchantConfig, "budgets">,
   now: Date,
-): Promise<Spend> {
-  const { day } = spendDay(now);
-  const { merchantUsdPerDay, whatsappUsdPerDay } = config.budgets;
-  const isSummed = merchantUsdPerDay !== undefined || whatsappUsdPerDay !== undefined;
-  const [[own], [all]] = await Promise.all([
-    tx<
-      { answers: number; usd: number }[]
-    >`select answers, model_usd as usd from spend where merchant_id = ${merchantId} and day = ${day} and contact_id = ${contactId}`,
-    isSummed
-      ? tx<
-          { model: number; whatsapp: number }[]
-        >`select coalesce(sum(model_usd), 0)::float8 as model, coalesce(sum(whatsapp_usd), 0)::float8 as whatsapp from spend where merchant_id = ${merchantId} and day = ${day}`
-      : [],
-  ]);
-  return {
-    contactAnswers: own?.answers ?? 0,
-    contactUsd: own?.usd ?? 0,
-    merchantUsd: all?.model ?? 0,
-    whatsappUsd: all?.whatsapp ?? 0,
-  };
+): Promise<Pick<Spend, "merchantUsd" | "whatsappUsd">> {
+  if (budgets.merchantUsdPerDay === undefined && budgets.whatsappUsdPerDay === undefined)
+    return { merchantUsd: 0, whatsappUsd: 0 };
+  const [all] = await tx<{ model: number; whatsapp: number }[]>`
+    select coalesce(sum(model_usd), 0)::float8 as model, coalesce(sum(whatsapp_usd), 0)::float8 as whatsapp from spend where merchant_id = ${merchantId} and day = ${spendDay(now).day}`;
+  return { merchantUsd: all!.model, whatsappUsd: all!.whatsapp };
 }
 
 /** Adds a draft's use to the day; in the turn's own commit, so that a retaken turn counts once. */

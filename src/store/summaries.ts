@@ -4,12 +4,16 @@ import type { Tx } from "./database.ts";
 import type { MerchantKeys } from "./keyring.ts";
 
 /** What was said before the history that a turn reads, in a few lines; the customer's words, so encrypted like them. */
-export async function readSummary(tx: Tx, keys: MerchantKeys, conversationId: string): Promise<Summary | undefined> {
-  const [row] = await tx<
-    { text: Uint8Array; until: Date }[]
-  >`select text_ct as text, until_at as until from conversation_summary where conversation_id = ${conversationId}`;
-  if (!row) return undefined;
-  return { text: keys.open("conversation_summary", "text_ct", conversationId, row.text), until: row.until };
+export function openSummary(
+  keys: MerchantKeys,
+  conversationId: string,
+  row: { summary: Uint8Array | null; summaryUntil: Date | null },
+): Summary | undefined {
+  if (!row.summary || !row.summaryUntil) return undefined;
+  return {
+    text: keys.open("conversation_summary", "text_ct", conversationId, row.summary),
+    until: row.summaryUntil,
+  };
 }
 
 export async function saveSummary(

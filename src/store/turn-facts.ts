@@ -2,15 +2,16 @@ import type { Content, Purpose } from "../domain/draft.ts";
 import { textOf } from "../domain/draft.ts";
 import type { MessageContent } from "../domain/event.ts";
 import { type EventId, newId, type TurnId, type Wamid } from "../domain/ids.ts";
+import { spendDay } from "../policy/budget.ts";
 import { textOfContent } from "../policy/inbound.ts";
 import type { Claim, HeldAnswer, HistoryEntry, TurnEvent, TurnFacts } from "../ports.ts";
 import { type Tx, transaction } from "./database.ts";
 import { isErased } from "./erased.ts";
 import type { MerchantKeys } from "./keyring.ts";
 import { gatherOutbound } from "./outbound-facts.ts";
-import { readSpend } from "./spend.ts";
+import { readMerchantSpend } from "./spend.ts";
 import type { Store } from "./store.ts";
-import { readSummary } from "./summaries.ts";
+import { openSummary } from "./summaries.ts";
 
 type InboxRow = {
   id: EventId;
@@ -39,7 +40,7 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
   const now = store.clock.now();
   const turnId = newId<TurnId>();
   return transaction(store.sql, [claim.merchantId], async (tx) => {
-    const [rows, gathered, sent, held, past, said, summary, spend] = await Promise.all([
+    const [rows, gathered, sent, held, past, said, spentByAll] = await Promise.all([
       selectEvents(tx, claim),
       gatherOutbound(tx, {
         merchantId: claim.merchantId,
@@ -54,9 +55,10 @@ export async function loadTurnFacts(store: Store, claim: Claim): Promise<TurnFac
       selectHeld(tx, keys, claim),
       selectPast(tx, claim, now),
       selectSaid(tx, claim),
-      readSummary(tx, keys, claim.conversationId),
-      readSpend(tx, claim.merchantId, claim.contactId, merchant.config, now),
+      readMerchantSpend(tx, claim.merchantId, merchant.config, now),
     ]);
+    const summary = openSummary(keys, claim.conversationId, past);
+    const spend = { contactAnswers: past.answers ?? 0, contactUsd: past.usd ?? 0, ...spentByAll };
     const events = withRevocations(
       rows.map((row) => readEvent(keys, row)),
       rows,
@@ -244,16 +246,24 @@ type Past = {
   isOrderOpen: boolean;
   /** A disclosure on its way counts, unless its message failed: then the next answer carries it again. */
   isDisclosurePending: boolean;
+  summary: Uint8Array | null;
+  summaryUntil: Date | null;
+  /** Of today. */
+  answers: number | null;
+  usd: number | null;
 };
 
 /** What the past says of this turn, each by its own index, in one statement. */
-async function selectPast(tx: Tx, { contactId, conversationId }: Claim, now: Date): Promise<Past> {
+async function selectPast(tx: Tx, { merchantId, contactId, conversationId }: Claim, now: Date): Promise<Past> {
   const [row] = await tx<Past[]>`select
     (select jsonb_build_object('purpose', purpose, 'at', sent_at) from outbox where contact_id = ${contactId} and lane is null and sent_at is not null and purpose in ('marketing', 'utility') order by sent_at desc limit 1) as initiated,
     (select purpose from outbox where contact_id = ${contactId} and sent_at is not null order by sent_at desc limit 1) as "newestPurpose",
     (select max(received_at) from inbox where conversation_id = ${conversationId} and state = 'dead' and received_at > clock_timestamp() - interval '7 days') as "deadSince",
     exists (select 1 from held_answer where conversation_id = ${conversationId} and state = 'released') as "isHeldReleased",
     exists (select 1 from inbox where conversation_id = ${conversationId} and type = 'order' and event_at > ${new Date(now.getTime() - ORDER_OPEN_MS)}) as "isOrderOpen",
-    exists (select 1 from outbox where conversation_id = ${conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted')) as "isDisclosurePending"`;
+    exists (select 1 from outbox where conversation_id = ${conversationId} and discloses and state in ('queued', 'deferred', 'sending', 'unknown', 'accepted')) as "isDisclosurePending",
+    c.text_ct as summary, c.until_at as "summaryUntil", d.answers, d.model_usd as usd
+    from (select 1) one left join conversation_summary c on c.conversation_id = ${conversationId}
+      left join spend d on d.merchant_id = ${merchantId} and d.day = ${spendDay(now).day} and d.contact_id = ${contactId}`;
   return row!;
 }
