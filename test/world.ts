@@ -32,7 +32,16 @@ export async function scratchDatabase(socketDir = inject("socketDir")): Promise<
     masterKey: randomBytes(32),
     async drop() {
       await owner.end({ timeout: 1 });
-      await admin.unsafe(`drop database if exists ${database} with (force)`);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await admin.unsafe(`drop database if exists ${database} with (force)`);
+          break;
+        } catch (err) {
+          // Autovacuum runs as the superuser and may be looking at it: it is done in a moment.
+          if ((err as { code?: string }).code !== "42501" || attempt === 50) throw err;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      }
       await admin.end({ timeout: 1 });
     },
   };
